@@ -1,0 +1,248 @@
+//! The newest HEAD that a handle has seen, and what answers that come later may do to it.
+//!
+//! Requests overtake each other, so every request is marked when it is sent and its answer is held against
+//! what had been received by then. Only a higher revision replaces the state. An answer that shows an older
+//! state than one received *before the request was sent* cannot be an answer that was overtaken: the store
+//! went back, and the handle stops.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    change_rate::ChangeRate,
+    clock::{Clock, Moment},
+    error::{Error, ErrorKind, Result},
+    head::Head,
+    state::State,
+};
+
+/// When a request was sent: by count, because clocks tie, and by time, because staleness is a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    sequence: u64,
+    pub(crate) at: Moment,
+}
+
+impl Sent {
+    /// True if the request was sent after something that was marked earlier.
+    pub(crate) fn is_after(&self, earlier: u64) -> bool {
+        self.sequence > earlier
+    }
+}
+
+/// Who made a HEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    Oneself,
+    Somebody,
+}
+
+/// A state, and when the look that certified it last was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Certified {
+    pub(crate) state: Arc<State>,
+    pub(crate) sent: Sent,
+}
+
+#[derive(Debug)]
+pub(crate) struct HeadCache {
+    clock: Arc<dyn Clock>,
+    sequence: AtomicU64,
+    cell: Mutex<Cell>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    certified: Certified,
+    /// The mark at which the state's revision was received.
+    received: u64,
+    rate: ChangeRate,
+    stopped: Option<Error>,
+}
+
+impl HeadCache {
+    pub(crate) fn new(clock: Arc<dyn Clock>, state: State, sent_at: Moment) -> Self {
+        let sent = Sent {
+            sequence: 0,
+            at: sent_at,
+        };
+        let certified = Certified {
+            state: Arc::new(state),
+            sent,
+        };
+        let cell = Cell {
+            certified,
+            received: 0,
+            rate: ChangeRate::default(),
+            stopped: None,
+        };
+        Self {
+            clock,
+            sequence: AtomicU64::new(0),
+            cell: Mutex::new(cell),
+        }
+    }
+
+    /// Marks a point in the order of sends and receipts.
+    pub(crate) fn mark(&self) -> u64 {
+        // Read and written under the order of the cell's lock or of the caller's own sends: a total order of
+        // this one counter is all that is needed.
+        self.sequence.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Marks a request that is about to be sent.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent {
+            sequence: self.mark(),
+            at: self.clock.now(),
+        }
+    }
+
+    /// The newest state, or why the handle stopped.
+    pub(crate) fn current(&self) -> Result<Certified> {
+        let cell = self.cell.lock();
+        match &cell.stopped {
+            Some(error) => Err(error.clone()),
+            None => Ok(cell.certified.clone()),
+        }
+    }
+
+    /// True if a write transaction had better begin on the cached state than look first.
+    pub(crate) fn begin_on_cached(&self) -> bool {
+        let cell = self.cell.lock();
+        let age = self.clock.now().saturating_sub(cell.certified.sent.at);
+        age < cell.certified.state.head.settings.retention / 2 && cell.rate.cached_state_pays(age)
+    }
+
+    pub(crate) fn observe_get(&self, latency: Duration) {
+        self.cell.lock().rate.observe_get(latency);
+    }
+
+    pub(crate) fn observe_put(&self, latency: Duration) {
+        self.cell.lock().rate.observe_put(latency);
+    }
+
+    /// The usual latencies of a look at HEAD and of a PUT of it.
+    pub(crate) fn latencies(&self) -> (Duration, Duration) {
+        let cell = self.cell.lock();
+        (cell.rate.get_latency(), cell.rate.put_latency())
+    }
+
+    /// A 304 said that HEAD was still `asked` after `sent`.
+    pub(crate) fn certify(&self, asked: &State, sent: Sent) -> Result<Certified> {
+        let mut cell = self.cell.lock();
+        let current = cell.certified.state.head.revision;
+        if asked.head.revision < current && sent.is_after(cell.received) {
+            return Err(cell.stop(format!("revision {} again after {current}", asked.head.revision)));
+        }
+        cell.look_done(sent, 0)
+    }
+
+    /// A GET or a PUT that was sent at `sent` showed `state`.
+    pub(crate) fn install(&self, state: State, sent: Sent, author: Author) -> Result<Certified> {
+        let mut cell = self.cell.lock();
+        if let Some(error) = &cell.stopped {
+            return Err(error.clone());
+        }
+        let known = Arc::clone(&cell.certified.state);
+        if state.head.manifest != known.head.manifest {
+            return Err(Error::new(
+                ErrorKind::Replaced,
+                format!(
+                    "HEAD belongs to manifest {} now, this handle has {} open: open it again",
+                    state.head.manifest, known.head.manifest
+                ),
+            ));
+        }
+        if let Some(contradiction) = contradiction(&known.head, &state.head) {
+            return Err(cell.stop(contradiction));
+        }
+        if state.head.revision < known.head.revision && sent.is_after(cell.received) {
+            let (old, new) = (state.head.revision, known.head.revision);
+            return Err(cell.stop(format!("revision {old} after {new}")));
+        }
+        let mut foreign = 0;
+        if state.head.revision > known.head.revision {
+            let steps = state.head.revision - known.head.revision;
+            foreign = if author == Author::Oneself {
+                steps - 1
+            } else {
+                steps
+            };
+            cell.certified.state = Arc::new(state);
+            cell.received = self.mark();
+        }
+        cell.look_done(sent, foreign)
+    }
+}
+
+impl Cell {
+    /// Whatever a look showed, the newest state is at least as new as HEAD was when the look was sent.
+    fn look_done(&mut self, sent: Sent, foreign_changes: u64) -> Result<Certified> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let span = sent.at.saturating_sub(self.certified.sent.at);
+        self.rate.observe(span, foreign_changes);
+        if sent.is_after(self.certified.sent.sequence) {
+            self.certified.sent = sent;
+        }
+        Ok(self.certified.clone())
+    }
+
+    fn stop(&mut self, what: String) -> Error {
+        let error = Error::new(
+            ErrorKind::StoreWentBack,
+            format!(
+                "the store went back: it showed {what}. This handle has stopped. Look for a restored backup, a \
+                 replica or a cache between here and the store before anybody writes again"
+            ),
+        );
+        tracing::error!(%error);
+        self.stopped = Some(error.clone());
+        error
+    }
+}
+
+/// What two HEADs of one history cannot both say.
+fn contradiction(known: &Head, seen: &Head) -> Option<String> {
+    let twice = |revision: u64| match (known.nonce_of(revision), seen.nonce_of(revision)) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    };
+    let first = known
+        .nonces
+        .first()
+        .map_or(known.revision, |(revision, _)| *revision);
+    if let Some(revision) = (first..=known.revision).find(|revision| twice(*revision)) {
+        return Some(format!("another HEAD as revision {revision}"));
+    }
+    let (older, newer) = if known.revision <= seen.revision {
+        (known, seen)
+    } else {
+        (seen, known)
+    };
+    if newer.last_txn < older.last_txn || newer.epoch < older.epoch {
+        return Some(format!(
+            "fewer commits or a lower epoch at the higher revision {}",
+            newer.revision
+        ));
+    }
+    let last = older.inline_commits().next_back()?;
+    let same = newer
+        .inline_commits()
+        .rev()
+        .find(|commit| commit.txn <= last.txn)?;
+    (same.txn == last.txn && same.id != last.id)
+        .then(|| format!("another transaction as commit {}", last.txn))
+}
+
+#[cfg(test)]
+mod tests;
