@@ -1,0 +1,81 @@
+//! The limits of keys, values and transactions, checked when something is staged.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest key, in bytes. A key has at least one byte.
+pub const KEY_BYTES_MAX: usize = 2 * 1024;
+/// The longest value, in bytes. An empty value is a value.
+pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// The largest transaction: keys and values that it writes, in bytes.
+pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most keys that one transaction writes.
+pub const TRANSACTION_WRITES_MAX: usize = 10_000;
+/// The most bytes of commits that HEAD carries inline.
+pub const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+pub(crate) fn check_key(key: &[u8]) -> Result<()> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a key has 1 to {KEY_BYTES_MAX} bytes, this one has {}", key.len()),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_value(value: &[u8]) -> Result<()> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "a value has at most {VALUE_BYTES_MAX} bytes, this one has {}",
+                value.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// `writes` and `bytes` as they would be with what is about to be staged.
+pub(crate) fn check_transaction(writes: usize, bytes: usize) -> Result<()> {
+    if writes > TRANSACTION_WRITES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a transaction writes at most {TRANSACTION_WRITES_MAX} keys; this is one more"),
+        ));
+    }
+    if bytes > TRANSACTION_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "a transaction writes at most {TRANSACTION_BYTES_MAX} bytes; with this one it has {bytes}"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_inclusive() {
+        assert!(check_key(&[]).is_err());
+        assert!(check_key(&[0]).is_ok());
+        assert!(check_key(&[0; KEY_BYTES_MAX]).is_ok());
+        assert!(check_key(&[0; KEY_BYTES_MAX + 1]).is_err());
+        assert!(check_value(&[]).is_ok());
+        assert!(check_value(&vec![0; VALUE_BYTES_MAX]).is_ok());
+        assert!(check_value(&vec![0; VALUE_BYTES_MAX + 1]).is_err());
+        assert!(check_transaction(TRANSACTION_WRITES_MAX, TRANSACTION_BYTES_MAX).is_ok());
+        assert!(check_transaction(TRANSACTION_WRITES_MAX + 1, 0).is_err());
+        assert!(check_transaction(0, TRANSACTION_BYTES_MAX + 1).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_limit_and_what_was_given() {
+        let message = check_key(&[0; 3000]).unwrap_err().to_string();
+        assert!(message.contains("2048") && message.contains("3000"), "{message}");
+    }
+}
