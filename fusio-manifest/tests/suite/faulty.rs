@@ -1,0 +1,340 @@
+//! A store whose requests for HEAD go wrong as a script says.
+
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use fusio_manifest::{
+    MemoryStore, Store, StoreError, StoreErrorKind,
+    store::{BoxFuture, ETag, GetAnswer, GetOptions, ListPage, PutMode},
+};
+use tokio::sync::Semaphore;
+
+use crate::support::pause;
+
+/// What happens to one request for HEAD.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Nothing.
+    Pass,
+    /// It is not applied, and no answer comes.
+    LostRequest,
+    /// It is applied, and no answer comes.
+    LostReply,
+    /// The connection breaks before it is applied.
+    ConnectionBefore,
+    /// The connection breaks after it was applied.
+    ConnectionAfter,
+    /// It is not applied and answered with this status.
+    StatusBefore(u16),
+    /// It is applied and answered with this status.
+    StatusAfter(u16),
+    /// It is applied, then sent again by a proxy, and the answer is that of the second copy.
+    Replay,
+    /// A proxy sends it twice; the second copy is answered first, with this status, while the first one is
+    /// under way until `deliver_late`.
+    ReplayRaces(u16),
+    /// No answer comes; it is applied, if its condition holds then, by `deliver_late`.
+    Late,
+    /// It arrives after this time.
+    Delay(Duration),
+    /// It arrives when the gate opens.
+    HoldBefore(Gate),
+    /// It is applied at once, and answered when the gate opens.
+    HoldAfter(Gate),
+    /// (GET) It is answered with these bytes, as a HEAD with this ETag.
+    Shows(Bytes, ETag),
+}
+
+/// What the test does after a fault took effect and before the answer.
+pub(crate) type Hook = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A place where requests wait for the test.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    arrived: Arc<Semaphore>,
+    opened: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self {
+            arrived: Arc::new(Semaphore::new(0)),
+            opened: Arc::new(Semaphore::new(0)),
+        }
+    }
+
+    /// Waits until a request stands before the gate.
+    pub(crate) async fn reached(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+
+    /// Lets one request through.
+    pub(crate) fn open(&self) {
+        self.opened.add_permits(1);
+    }
+
+    async fn pass(&self) {
+        self.arrived.add_permits(1);
+        self.opened.acquire().await.unwrap().forget();
+    }
+}
+
+struct Scripted {
+    fault: Fault,
+    then: Option<Hook>,
+}
+
+#[derive(Default)]
+struct Script {
+    puts: VecDeque<Scripted>,
+    gets: VecDeque<Scripted>,
+    late: Vec<(String, Bytes, PutMode)>,
+    bodies: Vec<Bytes>,
+    looks: usize,
+}
+
+/// A store that passes everything on but what its script has a fault for. Clones share the script.
+#[derive(Clone)]
+pub(crate) struct FaultyStore {
+    inner: MemoryStore,
+    script: Arc<parking_lot::Mutex<Script>>,
+    latency: Duration,
+}
+
+impl FaultyStore {
+    pub(crate) fn over(inner: MemoryStore) -> Self {
+        Self {
+            inner,
+            script: Arc::default(),
+            latency: Duration::ZERO,
+        }
+    }
+
+    /// The same, with every request for HEAD taking this long.
+    pub(crate) fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// The fault of the next PUT of HEAD that has none yet.
+    pub(crate) fn on_put(&self, fault: Fault) {
+        self.script.lock().puts.push_back(Scripted { fault, then: None });
+    }
+
+    /// The same, with what happens before its answer.
+    pub(crate) fn on_put_then(&self, fault: Fault, then: Hook) {
+        self.script.lock().puts.push_back(Scripted {
+            fault,
+            then: Some(then),
+        });
+    }
+
+    /// The fault of the next GET of HEAD that has none yet.
+    pub(crate) fn on_get(&self, fault: Fault) {
+        self.script.lock().gets.push_back(Scripted { fault, then: None });
+    }
+
+    /// The same, with what happens before its answer.
+    pub(crate) fn on_get_then(&self, fault: Fault, then: Hook) {
+        self.script.lock().gets.push_back(Scripted {
+            fault,
+            then: Some(then),
+        });
+    }
+
+    /// Forgets the faults that did not come to pass.
+    pub(crate) fn heal(&self) {
+        let mut script = self.script.lock();
+        script.puts.clear();
+        script.gets.clear();
+    }
+
+    /// Lets the requests arrive that are late.
+    pub(crate) async fn deliver_late(&self) -> Vec<Result<ETag, StoreError>> {
+        let late = std::mem::take(&mut self.script.lock().late);
+        let mut answers = Vec::new();
+        for (key, body, mode) in late {
+            answers.push(self.inner.put(&key, body, mode).await);
+        }
+        answers
+    }
+
+    /// The bodies of the PUTs of HEAD so far.
+    pub(crate) fn bodies(&self) -> Vec<Bytes> {
+        self.script.lock().bodies.clone()
+    }
+
+    /// How many GETs of HEAD were sent so far.
+    pub(crate) fn looks(&self) -> usize {
+        self.script.lock().looks
+    }
+
+    pub(crate) fn forget_requests(&self) {
+        let mut script = self.script.lock();
+        script.bodies.clear();
+        script.looks = 0;
+    }
+
+    async fn put_head(&self, key: &str, body: Bytes, mode: PutMode) -> Result<ETag, StoreError> {
+        let scripted = {
+            let mut script = self.script.lock();
+            script.bodies.push(body.clone());
+            script.puts.pop_front()
+        };
+        pause_if(self.latency).await;
+        let apply = async || self.inner.put(key, body.clone(), mode.clone()).await;
+        let Some(Scripted { fault, then }) = scripted else {
+            return apply().await;
+        };
+        let answer = match &fault {
+            Fault::Pass | Fault::Shows(..) | Fault::HoldAfter(_) => apply().await,
+            Fault::LostRequest => Err(failed("PUT", key, StoreErrorKind::Timeout)),
+            Fault::ConnectionBefore => Err(failed("PUT", key, StoreErrorKind::Connection)),
+            Fault::StatusBefore(code) => Err(status("PUT", key, *code)),
+            Fault::LostReply => apply()
+                .await
+                .and_then(|_| Err(failed("PUT", key, StoreErrorKind::Timeout))),
+            Fault::ConnectionAfter => apply()
+                .await
+                .and_then(|_| Err(failed("PUT", key, StoreErrorKind::Connection))),
+            Fault::StatusAfter(code) => apply().await.and_then(|_| Err(status("PUT", key, *code))),
+            Fault::Replay => {
+                let _first = apply().await;
+                apply().await
+            }
+            Fault::Late | Fault::ReplayRaces(_) => {
+                self.script
+                    .lock()
+                    .late
+                    .push((key.to_owned(), body.clone(), mode.clone()));
+                Err(match fault {
+                    Fault::ReplayRaces(code) => status("PUT", key, code),
+                    _ => failed("PUT", key, StoreErrorKind::Timeout),
+                })
+            }
+            Fault::Delay(span) => {
+                pause_if(*span).await;
+                apply().await
+            }
+            Fault::HoldBefore(gate) => {
+                gate.pass().await;
+                apply().await
+            }
+        };
+        run(then).await;
+        if let Fault::HoldAfter(gate) = &fault {
+            gate.pass().await;
+        }
+        answer
+    }
+
+    async fn get_head(&self, key: &str, options: GetOptions) -> Result<GetAnswer, StoreError> {
+        let scripted = {
+            let mut script = self.script.lock();
+            script.looks += 1;
+            script.gets.pop_front()
+        };
+        pause_if(self.latency).await;
+        let apply = async || self.inner.get(key, options.clone()).await;
+        let Some(Scripted { fault, then }) = scripted else {
+            return apply().await;
+        };
+        let answer = match &fault {
+            Fault::Pass | Fault::HoldAfter(_) | Fault::Replay => apply().await,
+            Fault::LostRequest | Fault::LostReply | Fault::Late => {
+                Err(failed("GET", key, StoreErrorKind::Timeout))
+            }
+            Fault::ConnectionBefore | Fault::ConnectionAfter => {
+                Err(failed("GET", key, StoreErrorKind::Connection))
+            }
+            Fault::StatusBefore(code) | Fault::StatusAfter(code) | Fault::ReplayRaces(code) => {
+                Err(status("GET", key, *code))
+            }
+            Fault::Delay(span) => {
+                pause_if(*span).await;
+                apply().await
+            }
+            Fault::HoldBefore(gate) => {
+                gate.pass().await;
+                apply().await
+            }
+            Fault::Shows(_, etag) if options.if_none_match.as_ref() == Some(etag) => {
+                Ok(GetAnswer::NotModified)
+            }
+            Fault::Shows(bytes, etag) => Ok(GetAnswer::Found {
+                bytes: bytes.clone(),
+                etag: etag.clone(),
+            }),
+        };
+        run(then).await;
+        if let Fault::HoldAfter(gate) = &fault {
+            gate.pass().await;
+        }
+        answer
+    }
+}
+
+async fn run(then: Option<Hook>) {
+    if let Some(then) = then {
+        then().await;
+    }
+}
+
+async fn pause_if(span: Duration) {
+    if !span.is_zero() {
+        pause(span).await;
+    }
+}
+
+fn failed(operation: &'static str, key: &str, kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, operation, key, "scripted")
+}
+
+fn status(operation: &'static str, key: &str, code: u16) -> StoreError {
+    failed(operation, key, StoreError::kind_of_status(code)).with_status(code)
+}
+
+impl Store for FaultyStore {
+    fn get<'a>(&'a self, key: &'a str, options: GetOptions) -> BoxFuture<'a, Result<GetAnswer, StoreError>> {
+        if key.ends_with("HEAD") {
+            return Box::pin(self.get_head(key, options));
+        }
+        self.inner.get(key, options)
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        body: Bytes,
+        mode: PutMode,
+    ) -> BoxFuture<'a, Result<ETag, StoreError>> {
+        if key.ends_with("HEAD") {
+            return Box::pin(self.put_head(key, body, mode));
+        }
+        self.inner.put(key, body, mode)
+    }
+
+    fn delete<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.delete(keys)
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<ListPage, StoreError>> {
+        self.inner.list(prefix, after)
+    }
+
+    fn describe(&self) -> String {
+        "faulty memory".to_owned()
+    }
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

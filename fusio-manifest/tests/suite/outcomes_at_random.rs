@@ -1,0 +1,179 @@
+//! Many commits of several handles while PUTs and GETs of HEAD go wrong at random: whatever each caller was
+//! told is true in the end, and the counter counted what is durable.
+
+use std::{sync::Arc, time::Duration};
+
+use fusio_manifest::{
+    CommitOptions, CommitOutcome, Entropy as _, Error, Manifest, MemoryStore, Receipt, SeededEntropy,
+};
+
+use crate::{
+    faulty::{Fault, FaultyStore},
+    outcomes::every_fault,
+    support::{
+        PREFIX, Tune, Verdict, ensure, final_txn, final_value, founded, incremented, options, pause, sound,
+        unexpected,
+    },
+};
+
+const SEEDS: u64 = 300;
+const HANDLES: u64 = 3;
+const TASKS: u64 = 3;
+const COMMITS: u64 = 4;
+
+fn below(entropy: &SeededEntropy, bound: u64) -> u64 {
+    entropy.bits().unwrap() % bound
+}
+
+/// One in three requests goes wrong.
+fn script(faulty: &FaultyStore, entropy: &SeededEntropy) {
+    let faults = every_fault();
+    for _ in 0..40 {
+        let fault = if below(entropy, 3) == 0 {
+            let number = usize::try_from(below(entropy, faults.len() as u64)).unwrap();
+            faults[number].clone()
+        } else {
+            Fault::Delay(Duration::from_millis(below(entropy, 100)))
+        };
+        faulty.on_put(fault);
+        // A look that is told 404 or 403 ends its commit as unknown, which is no news.
+        faulty.on_get(match below(entropy, 6) {
+            0 => Fault::StatusBefore(503),
+            1 => Fault::LostReply,
+            _ => Fault::Delay(Duration::from_millis(below(entropy, 50))),
+        });
+    }
+}
+
+/// A commit that counts, and that leaves a key of its own.
+async fn commit_one(manifest: &Manifest, name: &str, entropy: &SeededEntropy) -> Result<Receipt, Error> {
+    if below(entropy, 2) == 0 {
+        manifest.get("count").await?;
+    }
+    let mut transaction = incremented(manifest, "count").await?;
+    transaction.put(name.to_owned(), "v")?;
+    let options = CommitOptions {
+        timeout: Some(Duration::from_millis(50 + below(entropy, 3_000))),
+        single_attempt: below(entropy, 4) == 0,
+    };
+    transaction.commit_with(options).await
+}
+
+struct Told {
+    name: String,
+    manifest: Manifest,
+    result: Result<Receipt, Error>,
+}
+
+async fn run(store: &MemoryStore, seed: u64, tune: Tune) -> Result<(Vec<FaultyStore>, Vec<Told>), String> {
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut stores = Vec::new();
+    for handle in 0..HANDLES {
+        let faulty = FaultyStore::over(store.clone());
+        let opened = Manifest::open(
+            Arc::new(faulty.clone()),
+            PREFIX,
+            tune(options(seed * 100 + handle)),
+        )
+        .await;
+        let manifest = opened.map_err(unexpected)?;
+        script(&faulty, &entropy);
+        stores.push(faulty);
+        for task in 0..TASKS {
+            let (manifest, entropy) = (manifest.clone(), Arc::clone(&entropy));
+            tasks.spawn(async move {
+                let mut told = Vec::new();
+                for number in 0..COMMITS {
+                    pause(Duration::from_millis(below(&entropy, 200))).await;
+                    let name = format!("{handle}/{task}/{number}");
+                    let result = commit_one(&manifest, &name, &entropy).await;
+                    told.push(Told {
+                        name,
+                        manifest: manifest.clone(),
+                        result,
+                    });
+                }
+                told
+            });
+        }
+    }
+    // Requests that were given up arrive now and then.
+    for _ in 0..20 {
+        pause(Duration::from_millis(below(&entropy, 300))).await;
+        let number = usize::try_from(below(&entropy, HANDLES)).unwrap();
+        stores[number].deliver_late().await;
+    }
+    Ok((stores, tasks.join_all().await.into_iter().flatten().collect()))
+}
+
+/// Holds what was told in one random run against what is durable.
+pub(crate) async fn told_outcomes_are_true(seed: u64, tune: Tune) -> Verdict {
+    let (store, founder) = founded().await;
+    let (stores, told) = run(&store, seed, tune).await?;
+    for faulty in &stores {
+        faulty.heal();
+        faulty.deliver_late().await;
+    }
+    let mut durable = 0;
+    for Told {
+        name,
+        manifest,
+        result,
+    } in &told
+    {
+        let there = final_value(&store, name).await.is_some();
+        durable += u64::from(there);
+        let asked = match result.as_ref().err().and_then(Error::token) {
+            Some(token) => Some(manifest.outcome(token).await.map_err(unexpected)?),
+            None => None,
+        };
+        let true_to_it = match (result, asked) {
+            (Ok(_), _) | (Err(_), Some(CommitOutcome::Committed { .. })) => there,
+            (Err(_), Some(CommitOutcome::NotCommitted) | None) => !there,
+            (Err(_), Some(CommitOutcome::StillUnknown)) => true,
+        };
+        ensure!(
+            true_to_it,
+            "seed {seed}: {name} was told {result:?}, then {asked:?}; durable: {there}"
+        );
+    }
+    let mut txns: Vec<_> = told
+        .iter()
+        .filter_map(|told| told.result.as_ref().ok()?.txn)
+        .collect();
+    txns.sort_unstable();
+    ensure!(
+        txns.windows(2).all(|pair| pair[0] < pair[1]),
+        "seed {seed}: two commits in one place: {txns:?}"
+    );
+    let count = final_value(&store, "count")
+        .await
+        .unwrap_or_else(|| "0".to_owned());
+    let last = final_txn(&store).await;
+    ensure!(
+        count == durable.to_string() && last == durable,
+        "seed {seed}: {durable} are durable, counted {count}, of {last}"
+    );
+    for Told { manifest, .. } in told {
+        manifest.close().await;
+    }
+    founder.close().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_what_callers_were_told_is_true() {
+    let mut wrong = Vec::new();
+    for seed in 1..=SEEDS {
+        if let Err(what) = told_outcomes_are_true(seed, sound).await {
+            wrong.push(what);
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {SEEDS} seeds:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
