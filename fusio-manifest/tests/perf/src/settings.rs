@@ -1,0 +1,279 @@
+//! The settings of a run, from the environment variables that begin with `PERF_`.
+//!
+//! A mistake is refused before anything starts, in one line that names the variable. A variable that is set
+//! but empty counts as not set, so that a CI job may pass through what it was not given.
+
+use std::{ffi::OsStr, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    config::{
+        CLIENTS, DURATION_SECS, KeyPool, OVERLAPS, POOL_SIZES, RATES, RETRIES, WorkloadConfig, WriterKind,
+    },
+    output::workspace_root,
+};
+
+mod given;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use given::Given;
+pub use table::{SETTINGS, Setting, markdown};
+
+/// Why the settings were refused. One line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// No such variable.
+    #[error("{name} is not a setting; the nearest one is {nearest}. Rename it, or unset it")]
+    Unknown {
+        /// The variable that was set.
+        name: String,
+        /// The known one that is spelt most like it.
+        nearest: &'static str,
+    },
+    /// A variable without a consumer.
+    #[error("{name}: no scenario of this version uses it. Unset it")]
+    Unused {
+        /// The variable that was set.
+        name: String,
+    },
+    /// A value that cannot be read or is out of range.
+    #[error("{name} is {value:?}, allowed: {allowed}{unit}. Correct it, or unset it {fallback}")]
+    Bad {
+        /// The variable.
+        name: &'static str,
+        /// What it held.
+        value: String,
+        /// What it may hold.
+        allowed: String,
+        /// The unit in brackets, with a leading blank; empty if it has none.
+        unit: String,
+        /// What holds when it is not set.
+        fallback: String,
+    },
+    /// Values that exclude one another, or one that another requires.
+    #[error("{problem}: {remedy}")]
+    Contradiction {
+        /// Which variables, and why they do not go together.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+/// How the arrivals of a client are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrivals {
+    /// Evenly, from a start of its own that the seed draws.
+    #[default]
+    Periodic,
+    /// As a Poisson process of the same rate.
+    Poisson,
+}
+
+/// The store under measurement, with the settings that it alone has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// An S3 endpoint inside the test process.
+    Embedded {
+        /// The latency profile, as written.
+        latency: String,
+        /// The fault rules, as written.
+        faults: Option<String>,
+    },
+    /// A real endpoint.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// Its URL, used path style; AWS if none.
+        endpoint: Option<String>,
+        /// Whether to create the bucket if it is missing.
+        create_bucket: bool,
+    },
+}
+
+/// Everything that the environment decides about a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The load.
+    pub workload: WorkloadConfig,
+    /// Which client writes.
+    pub writer_kind: WriterKind,
+    /// Decides every draw.
+    pub seed: u64,
+    /// Load before the measurement.
+    pub warmup: Duration,
+    /// Open operations per client; arrivals beyond it are dropped.
+    pub in_flight: u32,
+    /// How arrivals are spaced.
+    pub arrivals: Arrivals,
+    /// What is measured.
+    pub store: StoreSettings,
+    /// The most requests that a run may send; no bound if none.
+    pub max_requests: Option<u64>,
+    /// Where results go; absolute unless the workspace cannot be found.
+    pub out: PathBuf,
+    /// Whether objects written to a real store stay there.
+    pub keep: bool,
+    /// The file that a markdown summary is appended to.
+    pub summary: Option<PathBuf>,
+    /// Commits that the request-counting scenario makes.
+    pub commits: u64,
+    given: Given,
+}
+
+impl Settings {
+    /// Reads the settings from an environment, such as `std::env::vars_os()`.
+    ///
+    /// # Errors
+    /// A variable `PERF_*` that is unknown, without a consumer, unreadable, out of range, or at odds with
+    /// another. Variables of Linux perf are let through.
+    pub fn from_env<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self, SettingsError>
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let given = Given::read(vars)?;
+        let arrivals = [("periodic", Arrivals::Periodic), ("poisson", Arrivals::Poisson)];
+        let kinds = [WriterKind::Monotonic, WriterKind::ReadModifyWrite].map(|kind| (kind.as_str(), kind));
+        let out = given.text("PERF_OUT").unwrap_or("target/perf");
+        Ok(Self {
+            workload: workload(&given)?,
+            writer_kind: given.choice("PERF_WRITER_KIND", &kinds)?.unwrap_or_default(),
+            seed: given.number("PERF_SEED", &(0..=u64::MAX))?.unwrap_or(42),
+            warmup: seconds(given.number("PERF_WARMUP_SECS", &(0.0..=3_600.0))?, 2.0),
+            in_flight: given.number("PERF_IN_FLIGHT", &(1..=100_000))?.unwrap_or(1_024),
+            arrivals: given.choice("PERF_ARRIVALS", &arrivals)?.unwrap_or_default(),
+            store: store(&given)?,
+            max_requests: given.number("PERF_MAX_REQUESTS", &(1..=u64::MAX))?,
+            out: workspace_root().join(out),
+            keep: given.switch("PERF_KEEP")?.unwrap_or(false),
+            summary: given.text("PERF_SUMMARY").map(|path| workspace_root().join(path)),
+            commits: given.number("PERF_COMMITS", &(1..=10_000_000))?.unwrap_or(1_000),
+            given,
+        })
+    }
+
+    /// True if this variable was set, even if to its default: lets a scenario with defaults of its own tell.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.given.text(name).is_some()
+    }
+
+    /// The latency profile as written; none for a real store.
+    pub fn latency(&self) -> Option<&str> {
+        match &self.store {
+            StoreSettings::Embedded { latency, .. } => Some(latency),
+            StoreSettings::S3 { .. } => None,
+        }
+    }
+}
+
+impl StoreSettings {
+    /// Its name in `PERF_STORE` and in results.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded { .. } => "embedded",
+            Self::S3 { .. } => "s3",
+        }
+    }
+}
+
+fn workload(given: &Given) -> Result<WorkloadConfig, SettingsError> {
+    let usual = WorkloadConfig::default();
+    let config = WorkloadConfig {
+        num_writers: given
+            .number("PERF_NUM_WRITERS", &CLIENTS)?
+            .unwrap_or(usual.num_writers),
+        num_readers: given
+            .number("PERF_NUM_READERS", &CLIENTS)?
+            .unwrap_or(usual.num_readers),
+        writer_rate: given
+            .rate("PERF_WRITER_RATE", &RATES)?
+            .unwrap_or(usual.writer_rate),
+        reader_rate: given
+            .rate("PERF_READER_RATE", &RATES)?
+            .unwrap_or(usual.reader_rate),
+        duration: seconds(
+            given.number("PERF_DURATION_SECS", &DURATION_SECS)?,
+            usual.duration.as_secs_f64(),
+        ),
+        max_retry_count: given
+            .number("PERF_MAX_RETRY_COUNT", &RETRIES)?
+            .unwrap_or(usual.max_retry_count),
+        keys: KeyPool {
+            size: given
+                .number("PERF_KEY_POOL_SIZE", &POOL_SIZES)?
+                .unwrap_or(usual.keys.size),
+            overlap_ratio: given
+                .number("PERF_KEY_OVERLAP_RATIO", &OVERLAPS)?
+                .unwrap_or(usual.keys.overlap_ratio),
+        },
+    };
+    config.validate().map_err(|error| SettingsError::Contradiction {
+        problem: format!("PERF_NUM_WRITERS and PERF_NUM_READERS: {error}"),
+        remedy: "set one of them to 1 or more".to_owned(),
+    })?;
+    Ok(config)
+}
+
+fn store(given: &Given) -> Result<StoreSettings, SettingsError> {
+    let is_s3 = given
+        .choice("PERF_STORE", &[("embedded", false), ("s3", true)])?
+        .unwrap_or(false);
+    let (store, other, foreign): (_, _, &[&str]) = if is_s3 {
+        ("s3", "embedded", &["PERF_LATENCY", "PERF_FAULTS"])
+    } else {
+        (
+            "embedded",
+            "s3",
+            &["PERF_S3_BUCKET", "PERF_S3_ENDPOINT", "PERF_S3_CREATE_BUCKET"],
+        )
+    };
+    if let Some(name) = foreign.iter().find(|name| given.text(name).is_some()) {
+        return Err(SettingsError::Contradiction {
+            problem: format!("{name} has no effect with PERF_STORE={store}"),
+            remedy: format!("unset it, or set PERF_STORE={other}"),
+        });
+    }
+    if !is_s3 {
+        let latency = given.text("PERF_LATENCY").unwrap_or("s3-standard").to_owned();
+        return Ok(StoreSettings::Embedded {
+            latency,
+            faults: given.owned("PERF_FAULTS"),
+        });
+    }
+    let bucket = given.parse("PERF_S3_BUCKET", bucket_name, || {
+        "3 to 63 of a-z, 0-9, dot and hyphen".to_owned()
+    })?;
+    let endpoint = given.parse("PERF_S3_ENDPOINT", endpoint_url, || {
+        "a URL that begins with http:// or https://".to_owned()
+    })?;
+    Ok(StoreSettings::S3 {
+        bucket: bucket.ok_or_else(|| SettingsError::Contradiction {
+            problem: "PERF_STORE=s3 needs a bucket".to_owned(),
+            remedy: "set PERF_S3_BUCKET".to_owned(),
+        })?,
+        endpoint,
+        create_bucket: given.switch("PERF_S3_CREATE_BUCKET")?.unwrap_or(false),
+    })
+}
+
+fn bucket_name(text: &str) -> Option<String> {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    ((3..=63).contains(&text.len()) && text.chars().all(letters)).then(|| text.to_owned())
+}
+
+fn endpoint_url(text: &str) -> Option<String> {
+    let host = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))?;
+    (!host.is_empty()).then(|| text.to_owned())
+}
+
+/// The ranges above keep any given number within what a `Duration` holds.
+fn seconds(given: Option<f64>, default: f64) -> Duration {
+    Duration::from_secs_f64(given.unwrap_or(default))
+}

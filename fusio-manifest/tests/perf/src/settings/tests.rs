@@ -1,0 +1,193 @@
+use std::path::Path;
+
+use super::*;
+
+fn read(vars: &[(&str, &str)]) -> Settings {
+    Settings::from_env(vars.iter().copied()).unwrap()
+}
+
+fn refusal(vars: &[(&str, &str)]) -> String {
+    let message = Settings::from_env(vars.iter().copied()).unwrap_err().to_string();
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
+}
+
+#[test]
+fn an_empty_environment_is_the_baseline() {
+    let settings = read(&[("PATH", "/bin"), ("PERF_SEED", "")]);
+    assert_eq!(settings.workload, WorkloadConfig::default());
+    assert_eq!(
+        (settings.seed, settings.commits, settings.in_flight),
+        (42, 1_000, 1_024)
+    );
+    assert_eq!(settings.latency(), Some("s3-standard"));
+    assert!(settings.out.ends_with("target/perf") && settings.out.is_absolute());
+    assert!(!settings.is_set("PERF_SEED"));
+}
+
+#[test]
+fn every_default_of_the_table_is_the_default_in_force() {
+    for setting in SETTINGS {
+        if setting.default.is_empty() || setting.name.starts_with("PERF_S3_") {
+            continue;
+        }
+        let mut explicit = read(&[(setting.name, setting.default)]);
+        assert!(explicit.is_set(setting.name));
+        explicit.given = Given::default();
+        assert_eq!(explicit, read(&[]), "{}", setting.name);
+    }
+}
+
+#[test]
+fn every_setting_of_the_table_has_an_effect() {
+    let s3 = [("PERF_STORE", "s3"), ("PERF_S3_BUCKET", "bucket")];
+    for setting in SETTINGS {
+        let value = match setting.name {
+            "PERF_WRITER_KIND" => "writer",
+            "PERF_ARRIVALS" => "poisson",
+            "PERF_S3_BUCKET" => "other",
+            "PERF_S3_ENDPOINT" => "http://localhost:8333",
+            "PERF_KEY_OVERLAP_RATIO" => "0.75",
+            "PERF_KEEP" | "PERF_S3_CREATE_BUCKET" => "1",
+            "PERF_STORE" => continue,
+            _ => "77",
+        };
+        let base: &[_] = if setting.name.starts_with("PERF_S3_") {
+            &s3
+        } else {
+            &[]
+        };
+        let mut changed = read(&[base, &[(setting.name, value)]].concat());
+        let mut usual = read(base);
+        (changed.given, usual.given) = (Given::default(), Given::default());
+        assert_ne!(changed, usual, "{}", setting.name);
+    }
+}
+
+#[test]
+fn a_bad_number_is_named_with_its_value_and_range() {
+    assert_eq!(
+        refusal(&[("PERF_DURATION_SECS", "2m")]),
+        "PERF_DURATION_SECS is \"2m\", allowed: a number from 0.1 to 86400 (seconds). \
+         Correct it, or unset it for the default 120"
+    );
+    assert_eq!(
+        refusal(&[("PERF_WRITER_RATE", "0")]),
+        "PERF_WRITER_RATE is \"0\", allowed: a number above 0 up to 10000 (commits/s). \
+         Correct it, or unset it for the default 0.1"
+    );
+    assert_eq!(
+        refusal(&[("PERF_MAX_REQUESTS", "-1")]),
+        "PERF_MAX_REQUESTS is \"-1\", allowed: a number from 1 to 18446744073709551615 (requests). \
+         Correct it, or unset it to go without it"
+    );
+    assert_eq!(
+        refusal(&[("PERF_KEEP", "yes")]),
+        "PERF_KEEP is \"yes\", allowed: 0, 1. Correct it, or unset it for the default 0"
+    );
+}
+
+#[test]
+fn every_number_refuses_nonsense_by_its_own_name() {
+    let text = [
+        "PERF_FAULTS",
+        "PERF_OUT",
+        "PERF_SUMMARY",
+        "PERF_S3_BUCKET",
+        "PERF_S3_ENDPOINT",
+    ];
+    let numbers = SETTINGS.iter().filter(|setting| !setting.unit.contains('`'));
+    for name in numbers
+        .map(|setting| setting.name)
+        .filter(|name| !text.contains(name))
+    {
+        for nonsense in ["NaN", "-1", "1e99", "Not A Value"] {
+            let message = refusal(&[(name, nonsense)]);
+            assert!(
+                message.starts_with(&format!("{name} is {nonsense:?}")),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unknown_setting_names_the_nearest_one() {
+    assert_eq!(
+        refusal(&[("PERF_NUM_WRITTERS", "2")]),
+        "PERF_NUM_WRITTERS is not a setting; the nearest one is PERF_NUM_WRITERS. Rename it, or unset it"
+    );
+    assert!(refusal(&[("PERF_DURATION", "2")]).contains("PERF_DURATION_SECS"));
+}
+
+#[test]
+fn settings_of_linux_perf_are_let_through() {
+    assert_eq!(
+        read(&[("PERF_EXEC_PATH", "/usr/lib/perf"), ("PERF_PAGER", "less")]),
+        read(&[])
+    );
+}
+
+#[test]
+fn a_setting_without_a_consumer_is_refused() {
+    assert_eq!(
+        refusal(&[("PERF_TASKS", "64")]),
+        "PERF_TASKS: no scenario of this version uses it. Unset it"
+    );
+    assert_eq!(
+        refusal(&[("PERF_STORE", "simulated")]),
+        "PERF_STORE is \"simulated\", allowed: embedded, s3. \
+         Correct it, or unset it for the default embedded"
+    );
+}
+
+#[test]
+fn contradictions_say_what_to_do() {
+    let bucket = ("PERF_S3_BUCKET", "bucket");
+    for name in ["PERF_LATENCY", "PERF_FAULTS"] {
+        assert_eq!(
+            refusal(&[("PERF_STORE", "s3"), bucket, (name, "none")]),
+            format!("{name} has no effect with PERF_STORE=s3: unset it, or set PERF_STORE=embedded")
+        );
+    }
+    assert_eq!(
+        refusal(&[bucket]),
+        "PERF_S3_BUCKET has no effect with PERF_STORE=embedded: unset it, or set PERF_STORE=s3"
+    );
+    assert_eq!(
+        refusal(&[("PERF_STORE", "s3")]),
+        "PERF_STORE=s3 needs a bucket: set PERF_S3_BUCKET"
+    );
+    assert_eq!(
+        refusal(&[("PERF_NUM_WRITERS", "0"), ("PERF_NUM_READERS", "0")]),
+        "PERF_NUM_WRITERS and PERF_NUM_READERS: num_writers + num_readers is 0, \
+         allowed: at least one client: set one of them to 1 or more"
+    );
+}
+
+#[test]
+fn a_real_store_keeps_what_it_was_given() {
+    let settings = read(&[
+        ("PERF_STORE", "s3"),
+        ("PERF_S3_BUCKET", "bucket"),
+        ("PERF_S3_ENDPOINT", "http://localhost:8333"),
+        ("PERF_OUT", "/results"),
+    ]);
+    let StoreSettings::S3 {
+        bucket,
+        endpoint,
+        create_bucket,
+    } = &settings.store
+    else {
+        panic!("{:?}", settings.store)
+    };
+    assert_eq!(
+        (bucket.as_str(), endpoint.as_deref()),
+        ("bucket", Some("http://localhost:8333"))
+    );
+    assert!(!create_bucket);
+    assert_eq!(
+        (settings.latency(), settings.out.as_path()),
+        (None, Path::new("/results"))
+    );
+}
