@@ -1,10 +1,23 @@
-//! The performance harness of fusio-manifest.
+//! The performance harness of fusio-manifest: an open-loop load on a store that is embedded or real, latencies
+//! as users wait for them, requests and dollars, and a checker that proves the same run strictly serializable.
+//!
+//! Run it by the ignored tests of `fusio-manifest`:
+//!
+//! ```text
+//! cargo test -p fusio-manifest --test performance_test test_baseline -- --ignored --nocapture
+//! ```
+//!
+//! A run reads its [`settings`], connects to the [store under test](store_under_test), [runs](run) a cell
+//! (clients driven by the [schedule], the [floor] beside them), [checks](checker) the [history] and writes
+//! what came of it ([export], [report], [result]). [`scenario`] puts that together.
 
 pub mod checker;
+pub mod client;
 pub mod config;
 pub mod environment;
 pub mod export;
 pub mod fault;
+pub mod floor;
 pub mod history;
 pub mod interrupt;
 pub mod latency;
@@ -16,7 +29,12 @@ pub mod registry;
 pub mod report;
 pub mod requests;
 pub mod result;
+pub mod run;
 pub mod s3;
+pub mod scenario;
+pub mod schedule;
 pub mod settings;
+pub mod store_under_test;
 pub mod summary;
+pub mod target;
 pub mod timer;

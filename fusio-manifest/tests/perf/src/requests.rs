@@ -11,6 +11,13 @@ pub struct ClassCount {
 }
 
 impl ClassCount {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(earlier.requests),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             requests: self.requests + other.requests,
@@ -52,6 +59,19 @@ impl RequestCounts {
     /// Requests of all classes.
     pub fn requests(&self) -> u64 {
         self.classes().iter().map(|(_, class)| class.requests).sum()
+    }
+
+    /// What came after `earlier`, a former reading of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            conditional_put: self.conditional_put.since(earlier.conditional_put),
+            put: self.put.since(earlier.put),
+            conditional_get: self.conditional_get.since(earlier.conditional_get),
+            get: self.get.since(earlier.get),
+            list: self.list.since(earlier.list),
+            delete: self.delete.since(earlier.delete),
+        }
     }
 
     /// The sum of both, class by class.

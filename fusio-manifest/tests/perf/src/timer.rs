@@ -194,7 +194,7 @@ impl Ord for Sleeper {
 
 /// Linux may add 50 us to every sleep of a thread, to wake fewer times. 1 us here; without the permission to
 /// set it the timer only gets less exact.
-fn lower_timer_slack() {
+pub(crate) fn lower_timer_slack() {
     #[cfg(target_os = "linux")]
     {
         let slack_ns = std::num::NonZeroU64::new(1_000);

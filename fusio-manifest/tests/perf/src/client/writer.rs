@@ -1,0 +1,143 @@
+//! Read-modify-write of a key of the pool in a single attempt, tried again by the client: what a caller
+//! without rebase would see.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use bytes::Bytes;
+use fusio_manifest::{Moment, store::BoxFuture};
+use rand::RngExt as _;
+
+use super::{Arrival, Client, ClientType, Own};
+use crate::{
+    config::KeyPool,
+    history::{OperationKind, Outcome, Read, Write},
+    metrics::{AttemptSample, Role, WriteOutcome, WriteSample},
+    target::{CommitAnswer, CommitReport},
+};
+
+/// Writes keys of a pool, part of which all writers share.
+#[derive(Debug)]
+pub struct Writer {
+    own: Arc<Own>,
+    pool: KeyPool,
+    retries_max: u32,
+}
+
+impl Writer {
+    /// A writer that tries each write once, and then `retries_max` times more.
+    pub fn new(own: Arc<Own>, pool: KeyPool, retries_max: u32) -> Self {
+        Self {
+            own,
+            pool,
+            retries_max,
+        }
+    }
+
+    fn draw_key(&self) -> String {
+        let mut rng = self.own.rng.lock();
+        let shared = (f64::from(self.pool.size) * self.pool.overlap_ratio).round() as u32;
+        match rng.random_range(0..self.pool.size) {
+            number if number < shared => format!("pool_shared_{number:06}"),
+            number => format!("pool_{:03}_{number:06}", self.own.id.0),
+        }
+    }
+
+    async fn write(&self, arrival: Arrival) {
+        let shared = &self.own.shared;
+        let started = shared.clock.now();
+        let key = self.draw_key();
+        let mut attempts: Vec<AttemptSample> = Vec::new();
+        let mut outcome = WriteOutcome::GivenUp;
+        for _ in 0..=self.retries_max {
+            let report = self.attempt(&key).await;
+            attempts.extend(report.attempts);
+            outcome = match report.answer {
+                CommitAnswer::Lost => continue,
+                CommitAnswer::Committed { txn } => {
+                    shared.registry.acknowledge(&key, txn);
+                    WriteOutcome::Acknowledged
+                }
+                CommitAnswer::Failed(why) => {
+                    shared
+                        .errors
+                        .note(|| format!("writer {}, {key}: {why}", self.own.id.0));
+                    WriteOutcome::Failed
+                }
+                CommitAnswer::Unknown(why) => {
+                    shared
+                        .errors
+                        .note(|| format!("writer {}, {key}: {why}", self.own.id.0));
+                    WriteOutcome::Unknown
+                }
+            };
+            break;
+        }
+        let completed = shared.clock.now();
+        self.own.measure(|metrics, since| {
+            metrics.record_write(&WriteSample {
+                due: since(arrival.due),
+                issued: since(arrival.issued),
+                started: since(started),
+                completed: since(completed),
+                attempts,
+                outcome,
+            });
+        });
+        shared.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One transaction, with a place of its own in the history.
+    async fn attempt(&self, key: &str) -> CommitReport {
+        let shared = &self.own.shared;
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        let value = shared.unique_value();
+        let operation = shared
+            .recorder
+            .invoke(self.own.id, OperationKind::Commit, shared.nanos());
+        shared.recorder.stage(
+            operation,
+            vec![Write {
+                key: key.clone(),
+                value: Some(value.clone()),
+            }],
+        );
+        let report = self.own.handle.rewrite(key.clone(), value).await;
+        let reads = report.read.iter().map(|held| Read::Point {
+            key: key.clone(),
+            value: held.as_deref().map(Bytes::copy_from_slice),
+        });
+        let snapshot = report.snapshot;
+        let told = match &report.answer {
+            CommitAnswer::Committed { txn } => Outcome::Ok {
+                snapshot: snapshot.unwrap_or(txn - 1),
+                txn: Some(*txn),
+            },
+            CommitAnswer::Lost | CommitAnswer::Failed(_) => Outcome::Failed { snapshot },
+            CommitAnswer::Unknown(_) => Outcome::Unknown { snapshot },
+        };
+        shared
+            .recorder
+            .complete(operation, shared.nanos(), reads.collect(), told);
+        report
+    }
+}
+
+impl Client for Writer {
+    fn kind(&self) -> ClientType {
+        ClientType::Writer
+    }
+
+    fn operate(&self, arrival: Arrival) -> BoxFuture<'_, ()> {
+        Box::pin(self.write(arrival))
+    }
+
+    fn dropped(&self, due: Moment) {
+        self.own
+            .measure(|metrics, since| metrics.record_dropped(Role::Writer, since(due)));
+    }
+
+    fn load(&self, open: u64, _: u64) {
+        self.own
+            .measure(|metrics, _| metrics.record_in_flight(Role::Writer, open));
+    }
+}

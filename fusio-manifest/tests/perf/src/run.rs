@@ -1,0 +1,429 @@
+//! One cell from beginning to end: warm-up, measure, drain, and what the check needs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use fusio_manifest::{Clock, Moment, RequestMeter};
+
+use crate::{
+    client::{Arrival, Client, Driver, MonotonicWriter, Own, Reader, Shared, Writer},
+    config::{WorkloadConfig, WriterKind},
+    floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE, FloorGet, FloorObject, FloorPut},
+    history::{ClientId, History, State},
+    interrupt::Interrupt,
+    metrics::{Latencies, MetricsCollector, Role},
+    progress::Progress,
+    requests::{CellRequests, RequestCounts},
+    s3::accounting::report_counts,
+    schedule::{Plan, serve},
+    settings::Settings,
+    store_under_test::StoreUnderTest,
+    target::{Target, TargetHandle},
+};
+
+/// How long operations may take to end once nothing new is issued: longer than any deadline of theirs.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+
+/// The client that makes the manifest and commits its first key.
+const SETTER_UP: ClientId = ClientId(0);
+
+/// What a cell needs.
+pub struct Cell<'a> {
+    /// Its name: part of its prefix.
+    pub name: String,
+    /// The load.
+    pub config: &'a WorkloadConfig,
+    /// Everything else that was set.
+    pub settings: &'a Settings,
+    /// Where.
+    pub store: &'a StoreUnderTest,
+    /// What is measured.
+    pub target: &'a dyn Target,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether to stop early.
+    pub interrupt: &'a Interrupt,
+    /// Who is told how far it is.
+    pub progress: &'a Progress,
+}
+
+/// What a cell left behind.
+#[derive(Debug)]
+pub struct CellOutcome {
+    /// All clients, merged.
+    pub metrics: MetricsCollector,
+    /// Response times of the bare conditional PUTs.
+    pub floor_put: Latencies,
+    /// Response times of the bare conditional GETs.
+    pub floor_get: Latencies,
+    /// The requests of the measurement.
+    pub requests: CellRequests,
+    /// Everything that clients did.
+    pub history: History,
+    /// What a new handle saw after the drain.
+    pub final_state: Result<State, String>,
+    /// How long operations fell due.
+    pub measured: Duration,
+    /// True if it was stopped early.
+    pub interrupted: bool,
+    /// Operations that had not ended when the drain was over.
+    pub undrained: u64,
+    /// How many errors clients met, and the first few.
+    pub errors: (u64, Vec<String>),
+}
+
+/// The clients of a cell.
+#[derive(Debug)]
+pub struct Clients {
+    owns: Vec<Arc<Own>>,
+    /// Those that commit.
+    pub writers: Vec<(Plan, Arc<Driver>)>,
+    /// Those that read.
+    pub readers: Vec<(Plan, Arc<Driver>)>,
+    floor: Vec<(Plan, Arc<Driver>)>,
+    /// The one that sends bare PUTs.
+    pub floor_put: Arc<FloorPut>,
+    /// The one that sends bare GETs.
+    pub floor_get: Arc<FloorGet>,
+}
+
+/// A cell whose manifest is made, whose clients are connected and warm.
+pub struct Prepared<'a> {
+    cell: &'a Cell<'a>,
+    shared: Arc<Shared>,
+    prefix: String,
+    setter_up: Arc<dyn TargetHandle>,
+    /// The clients.
+    pub clients: Clients,
+    before: Counts,
+}
+
+/// Runs one cell.
+///
+/// # Errors
+///
+/// One line: why it could not begin.
+pub async fn run_loop(cell: &Cell<'_>) -> Result<CellOutcome, String> {
+    let mut prepared = Prepared::new(cell).await?;
+    let t0 = prepared.begin();
+    let window = cell.config.duration;
+    let everyone = prepared.clients.everyone();
+    let stopped = issue(cell, t0, window, everyone.clone(), Some(&prepared.shared)).await?;
+    let measured = cell.clock.now().saturating_sub(t0).min(window);
+    let undrained = drain(cell, &everyone).await;
+    Ok(prepared.finish(measured, stopped, undrained).await)
+}
+
+impl<'a> Prepared<'a> {
+    /// Makes the manifest, commits the first key, opens every client, and lets readers run for the warm-up.
+    ///
+    /// # Errors
+    ///
+    /// One line: why the cell could not begin.
+    pub async fn new(cell: &'a Cell<'a>) -> Result<Self, String> {
+        let shared = Arc::new(Shared::new(Arc::clone(&cell.clock)));
+        let prefix = cell.store.prefix(&cell.name);
+        let setter_up = cell
+            .target
+            .create(cell.store.store(&cell.store.meters.other), &prefix)
+            .await?;
+        commit_first_key(cell, &shared, &setter_up).await?;
+        let clients = Clients::open(cell, &shared, &prefix).await?;
+        warm_up(cell, &clients).await?;
+        let before = Counts::now(cell.store);
+        Ok(Self {
+            cell,
+            shared,
+            prefix,
+            setter_up,
+            clients,
+            before,
+        })
+    }
+
+    /// The measurement begins.
+    pub fn begin(&mut self) -> Moment {
+        // Windows and counts of faults begin with it.
+        self.cell.store.restart_faults();
+        self.before = Counts::now(self.cell.store);
+        let t0 = self.cell.clock.now();
+        self.shared.epoch.begin(t0);
+        t0
+    }
+
+    /// The measurement is over and what it issued has ended: closes everything, and looks at the manifest with a
+    /// new handle.
+    pub async fn finish(self, measured: Duration, interrupted: bool, undrained: u64) -> CellOutcome {
+        let Self {
+            cell,
+            shared,
+            prefix,
+            setter_up,
+            clients,
+            before,
+        } = self;
+        let mut requests = Counts::now(cell.store).since(&before);
+        for own in &clients.owns {
+            own.handle.close().await;
+        }
+        setter_up.close().await;
+        let final_state = cold_contents(cell, &prefix).await;
+        // Everything so far is on the bill, warm-up and probe as well.
+        requests.total = report_counts(&cell.store.meters.total());
+        let collectors: Vec<MetricsCollector> = clients.owns.iter().map(|own| own.metrics()).collect();
+        CellOutcome {
+            metrics: MetricsCollector::merged(cell.config.duration, &collectors),
+            floor_put: clients.floor_put.latencies(),
+            floor_get: clients.floor_get.latencies(),
+            requests,
+            history: shared.recorder.history(State::default()),
+            final_state,
+            measured,
+            interrupted,
+            undrained,
+            errors: shared.errors.all(),
+        }
+    }
+}
+
+/// The seed of one client's draws.
+pub fn seed_of(seed: u64, client: u32) -> u64 {
+    // An odd multiplier keeps the seeds of all clients apart.
+    seed.wrapping_add(
+        u64::from(client)
+            .wrapping_add(1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    )
+}
+
+/// Readers need something to read before the measurement begins.
+async fn commit_first_key(
+    cell: &Cell<'_>,
+    shared: &Arc<Shared>,
+    handle: &Arc<dyn TargetHandle>,
+) -> Result<(), String> {
+    let (window, seed) = (cell.config.duration, cell.settings.seed);
+    let own = Own::new(
+        SETTER_UP,
+        Role::Writer,
+        window,
+        seed,
+        Arc::clone(handle),
+        Arc::clone(shared),
+    );
+    let now = cell.clock.now();
+    MonotonicWriter::new(own)
+        .operate(Arrival {
+            due: now,
+            issued: now,
+        })
+        .await;
+    if shared.registry.acknowledged() > 0 {
+        return Ok(());
+    }
+    let (_, errors) = shared.errors.all();
+    Err(format!("the first commit did not succeed: {}", errors.join("; ")))
+}
+
+impl Clients {
+    async fn open(cell: &Cell<'_>, shared: &Arc<Shared>, prefix: &str) -> Result<Self, String> {
+        let (config, meters) = (cell.config, &cell.store.meters);
+        let mut clients = Vec::new();
+        let mut next_id = SETTER_UP.0;
+        for (role, count, meter) in [
+            (Role::Writer, config.num_writers, &meters.writers),
+            (Role::Reader, config.num_readers, &meters.readers),
+        ] {
+            for _ in 0..count {
+                next_id += 1;
+                let handle = cell.target.open(cell.store.store(meter), prefix).await?;
+                let seed = seed_of(cell.settings.seed, next_id);
+                let id = ClientId(next_id);
+                clients.push((
+                    role,
+                    Own::new(id, role, config.duration, seed, handle, Arc::clone(shared)),
+                ));
+            }
+        }
+        let sized_like = clients
+            .first()
+            .map(|(_, own)| Arc::clone(&own.handle))
+            .ok_or("no clients")?;
+        let store = cell.store.store(&meters.floor);
+        let object = FloorObject::create(store, prefix, sized_like, Arc::clone(shared)).await?;
+        let floor_put = FloorPut::new(Arc::clone(&object), config.duration);
+        let floor_get = FloorGet::new(object, config.duration);
+        let of = |wanted| {
+            clients
+                .iter()
+                .filter(move |(role, _)| *role == wanted)
+                .map(|(_, own)| Arc::clone(own))
+        };
+        let writers = of(Role::Writer).map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
+        let readers =
+            of(Role::Reader).map(|own| cell.drive(own.id.0, config.reader_rate, Arc::new(Reader::new(own))));
+        let floor = vec![
+            cell.drive(
+                next_id + 1,
+                FLOOR_PUT_RATE,
+                Arc::clone(&floor_put) as Arc<dyn Client>,
+            ),
+            cell.drive(
+                next_id + 2,
+                FLOOR_GET_RATE,
+                Arc::clone(&floor_get) as Arc<dyn Client>,
+            ),
+        ];
+        Ok(Self {
+            writers: writers.collect(),
+            readers: readers.collect(),
+            owns: clients.into_iter().map(|(_, own)| own).collect(),
+            floor,
+            floor_put,
+            floor_get,
+        })
+    }
+
+    fn everyone(&self) -> Vec<(Plan, Arc<Driver>)> {
+        self.writers
+            .iter()
+            .chain(&self.readers)
+            .chain(&self.floor)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Cell<'_> {
+    fn writer(&self, own: Arc<Own>) -> Arc<dyn Client> {
+        match self.settings.writer_kind {
+            WriterKind::Monotonic => Arc::new(MonotonicWriter::new(own)),
+            WriterKind::ReadModifyWrite => {
+                Arc::new(Writer::new(own, self.config.keys, self.config.max_retry_count))
+            }
+        }
+    }
+
+    fn drive(&self, number: u32, rate: f64, client: Arc<dyn Client>) -> (Plan, Arc<Driver>) {
+        // A plan's draws are others than its client's: the floor's, too, when both are equally fast.
+        let seed = seed_of(!self.settings.seed, number);
+        let plan = Plan {
+            arrivals: self.settings.arrivals,
+            rate,
+            seed,
+        };
+        (
+            plan,
+            Driver::new(
+                client,
+                Arc::clone(&self.clock),
+                u64::from(self.settings.in_flight),
+            ),
+        )
+    }
+}
+
+/// Readers and bare requests run for a while: connections are made, caches warm. Nothing of it is measured,
+/// all of it is checked.
+async fn warm_up(cell: &Cell<'_>, clients: &Clients) -> Result<(), String> {
+    let window = cell.settings.warmup;
+    if window.is_zero() {
+        return Ok(());
+    }
+    let warm: Vec<_> = clients.readers.iter().chain(&clients.floor).cloned().collect();
+    issue(cell, cell.clock.now(), window, warm.clone(), None).await?;
+    drain(cell, &warm).await;
+    Ok(())
+}
+
+/// Issues what is due, until the window ends or the run is stopped. True if it was stopped.
+async fn issue(
+    cell: &Cell<'_>,
+    t0: Moment,
+    window: Duration,
+    clients: Vec<(Plan, Arc<Driver>)>,
+    shown: Option<&Shared>,
+) -> Result<bool, String> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let thread = serve(Arc::clone(&cell.clock), t0, window, clients, Arc::clone(&stop))
+        .map_err(|error| format!("the schedule's thread cannot start: {error}"))?;
+    let progress = shown.map(|shared| (shared, cell.progress.cell(&cell.name, window)));
+    let mut stopped = false;
+    while cell.clock.now() < t0 + window && !stopped {
+        let left = (t0 + window).saturating_sub(cell.clock.now());
+        tokio::select! {
+            () = cell.clock.sleep(left.min(Duration::from_secs(1))) => {}
+            () = cell.interrupt.wait() => {}
+        }
+        if let Some((shared, progress)) = &progress {
+            progress.update(
+                cell.clock.now().saturating_sub(t0),
+                shared.ended.load(Ordering::Relaxed),
+            );
+        }
+        stopped = cell.interrupt.is_set() || cell.store.budget_spent();
+    }
+    stop.store(true, Ordering::Release);
+    while !thread.is_finished() {
+        cell.clock.sleep(Duration::from_millis(1)).await;
+    }
+    Ok(stopped)
+}
+
+/// Waits for what was issued. How many operations had still not ended when that took too long.
+async fn drain(cell: &Cell<'_>, clients: &[(Plan, Arc<Driver>)]) -> u64 {
+    let deadline = cell.clock.now() + DRAIN_MAX;
+    loop {
+        let open: u64 = clients.iter().map(|(_, driver)| driver.open()).sum();
+        if open == 0 || cell.clock.now() >= deadline {
+            return open;
+        }
+        cell.clock.sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn cold_contents(cell: &Cell<'_>, prefix: &str) -> Result<State, String> {
+    let handle = cell
+        .target
+        .open(cell.store.store(&cell.store.meters.other), prefix)
+        .await?;
+    let contents = handle.contents().await;
+    handle.close().await;
+    contents
+}
+
+/// The requests by purpose, at one moment; without the bill of the whole run.
+#[derive(Debug)]
+pub struct Counts(CellRequests);
+
+impl Counts {
+    /// As they are now.
+    pub fn now(store: &StoreUnderTest) -> Self {
+        let of = |meter: &RequestMeter| report_counts(&meter.counts());
+        let meters = &store.meters;
+        Self(CellRequests {
+            writers: of(&meters.writers),
+            readers: of(&meters.readers),
+            // This version has no maintenance: every request of a writer's handle is one that a caller waits for.
+            maintenance: RequestCounts::default(),
+            floor: of(&meters.floor),
+            total: RequestCounts::default(),
+        })
+    }
+
+    /// What was sent since then.
+    pub fn since(&self, earlier: &Self) -> CellRequests {
+        CellRequests {
+            writers: self.0.writers.since(&earlier.0.writers),
+            readers: self.0.readers.since(&earlier.0.readers),
+            maintenance: self.0.maintenance.since(&earlier.0.maintenance),
+            floor: self.0.floor.since(&earlier.0.floor),
+            total: self.0.total.since(&earlier.0.total),
+        }
+    }
+}

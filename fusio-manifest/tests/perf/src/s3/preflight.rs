@@ -1,0 +1,115 @@
+//! What is checked before anything of a run is sent: the endpoint, the bucket, the credentials, leftovers of
+//! killed runs, and the limit on open files. Each failure is one line that says what to do.
+
+use std::time::Duration;
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use fusio_manifest::{
+    S3Store, StoreError, StoreErrorKind,
+    store::{ListPage, Store as _},
+};
+
+use crate::config::WorkloadConfig;
+
+/// Tries before an endpoint counts as dead: with a connect timeout of 3 s well within half a minute.
+const TRIES: u32 = 3;
+
+/// Makes the bucket, unless it is there already.
+///
+/// # Errors
+///
+/// One line: which bucket, and the store's answer.
+pub async fn create_bucket(store: &S3Store) -> Result<(), String> {
+    let bucket = store.bucket();
+    match store.client().create_bucket().bucket(bucket).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code().is_some_and(|code| code.starts_with("BucketAlready")) => Ok(()),
+        Err(error) => Err(format!(
+            "bucket {bucket} cannot be created at {}: {}",
+            store.describe(),
+            DisplayErrorContext(&error)
+        )),
+    }
+}
+
+/// Proves that the bucket can be reached and listed, and returns the first keys below `root`: what killed
+/// runs left behind.
+///
+/// # Errors
+///
+/// One line that names the endpoint or the bucket and says what to do.
+pub async fn reach(store: &S3Store, root: &str, pause: impl AsyncFn(Duration)) -> Result<ListPage, String> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let error = match store.list(root, None).await {
+            Ok(page) => return Ok(page),
+            Err(error) => error,
+        };
+        if tries >= TRIES || !error.is_transient() {
+            return Err(explain(store, &error));
+        }
+        pause(Duration::from_millis(500)).await;
+    }
+}
+
+fn explain(store: &S3Store, error: &StoreError) -> String {
+    let (bucket, place) = (store.bucket(), store.describe());
+    let detail = &error.message;
+    match error.kind {
+        StoreErrorKind::NotFound => format!(
+            "bucket {bucket} does not exist ({place}): create it, or set PERF_S3_CREATE_BUCKET=1 ({detail})"
+        ),
+        StoreErrorKind::Denied => format!(
+            "not allowed to list bucket {bucket} ({place}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
+             the policy ({detail})"
+        ),
+        StoreErrorKind::NotSent => format!("nothing could be sent to bucket {bucket}: {detail}"),
+        StoreErrorKind::Connection | StoreErrorKind::Timeout => {
+            format!("the endpoint does not answer ({place}): check PERF_S3_ENDPOINT ({detail})")
+        }
+        _ => format!("bucket {bucket} cannot be listed ({place}): {detail}"),
+    }
+}
+
+/// Raises the limit on open files as far as a stall of the store needs: every request of three seconds may
+/// then hold a connection.
+///
+/// # Errors
+///
+/// One line with the limit and what is needed.
+pub fn raise_open_files(config: &WorkloadConfig) -> Result<(), String> {
+    let rate = f64::from(config.num_writers) * config.writer_rate
+        + f64::from(config.num_readers) * config.reader_rate;
+    let needed = (rate * 3.0) as u64 + 512;
+    raise_to(needed)
+}
+
+#[cfg(unix)]
+fn raise_to(needed: u64) -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
+    if enough(limit.current) {
+        return Ok(());
+    }
+    if enough(limit.maximum) {
+        let raised = Rlimit {
+            current: Some(needed),
+            maximum: limit.maximum,
+        };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(format!(
+        "the limit on open files is {}, this load needs {needed} when the store stalls: raise it (ulimit -n \
+         {needed}), or lower PERF_READER_RATE or PERF_NUM_READERS",
+        limit.current.unwrap_or_default()
+    ))
+}
+
+#[cfg(not(unix))]
+fn raise_to(_: u64) -> Result<(), String> {
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Scenarios: what the ignored tests run. Each says what it is about to do, does it, says what came of it, and
+//! ends with one `RESULT` line, whatever happened.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use fusio_manifest::{Clock, SystemClock};
+use serde::Serialize;
+
+use crate::{
+    config::WorkloadConfig,
+    environment::EnvironmentWatch,
+    floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE},
+    interrupt::Interrupt,
+    output::RunFolder,
+    price::PriceTable,
+    progress::Progress,
+    report::{store_line, write_header},
+    requests::{ClassCount, RequestCounts},
+    result::{ScenarioResult, Verdict},
+    settings::{Settings, StoreSettings},
+    store_under_test::StoreUnderTest,
+};
+
+pub use baseline::baseline;
+pub use conformance::conformance;
+pub use requests::requests;
+
+mod baseline;
+mod conformance;
+mod judge;
+mod requests;
+
+/// What the probe sends before a manifest is made, and what opening, checking and cleaning up take, about.
+const AROUND_REQUESTS: f64 = 250.0;
+
+/// What every scenario has.
+struct Context {
+    settings: Settings,
+    store: StoreUnderTest,
+    clock: Arc<dyn Clock>,
+    interrupt: Interrupt,
+    progress: Progress,
+    folder: RunFolder,
+    environment: EnvironmentWatch,
+}
+
+/// How a scenario ended.
+struct Ended<F> {
+    verdict: Verdict,
+    valid: bool,
+    reason: Option<String>,
+    fields: Option<F>,
+}
+
+impl<F> Ended<F> {
+    /// It could not be carried through.
+    fn failed(reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Fail,
+            valid: false,
+            reason: Some(reason.into()),
+            fields: None,
+        }
+    }
+}
+
+/// What a scenario is called, and how large it is.
+struct Plan {
+    /// The test's name.
+    name: &'static str,
+    /// As people read it.
+    title: &'static str,
+    /// The requests that it will send, about.
+    estimate: fn(&Settings) -> RequestCounts,
+    /// How long it measures.
+    duration: fn(&Settings) -> Duration,
+}
+
+/// Runs a scenario. An error is one line: why the test fails.
+fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) -> Result<(), String> {
+    let settings = match Settings::from_env(std::env::vars_os()) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(plan, None, &error.to_string()),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(plan, Some(&settings), &format!("no runtime: {error}")),
+    };
+    let folder = settings.out.clone();
+    let lock = match one_at_a_time(&folder) {
+        Ok(lock) => lock,
+        Err(error) => {
+            let folder = folder.display();
+            return refuse(
+                plan,
+                Some(&settings),
+                &format!("results cannot be written to {folder}: {error}"),
+            );
+        }
+    };
+    let outcome = runtime.block_on(carry_through(plan, settings, body));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(lock);
+    outcome
+}
+
+async fn carry_through<F: Serialize>(
+    plan: &Plan,
+    settings: Settings,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    let interrupt = Interrupt::new();
+    let _listening = interrupt.listen();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let folder = match RunFolder::create(&settings.out, plan.name) {
+        Ok(folder) => folder,
+        Err(error) => return refuse(plan, Some(&settings), &error.to_string()),
+    };
+    let estimate = (plan.estimate)(&settings);
+    let priced = announce_estimate(&settings, &estimate);
+    if let Some(max) = settings.max_requests.filter(|max| estimate.requests() > *max) {
+        let needed = estimate.requests();
+        let why = format!(
+            "PERF_MAX_REQUESTS is {max}, this run needs about {needed}: raise it, or shorten the run"
+        );
+        return refuse(plan, Some(&settings), &why);
+    }
+    let store = match StoreUnderTest::connect(&settings, Arc::clone(&clock)).await {
+        Ok(store) => store,
+        Err(error) => return refuse(plan, Some(&settings), &error),
+    };
+    let environment = EnvironmentWatch::start();
+    let context = Context {
+        settings,
+        store,
+        clock,
+        interrupt,
+        progress: Progress::new(),
+        folder,
+        environment,
+    };
+    context.say(|out| {
+        writeln!(out)?;
+        write_header(
+            out,
+            plan.title,
+            &store_line(&context.settings),
+            (plan.duration)(&context.settings),
+        )?;
+        write!(out, "{priced}")?;
+        context.store.stale.iter().try_for_each(|stale| {
+            writeln!(
+                out,
+                "Note: an earlier run was killed and left {stale}: delete it when nothing runs there"
+            )
+        })
+    });
+    let ended = body(&context).await;
+    if let Some(note) = context.store.clean_up().await {
+        context.say(|out| writeln!(out, "Note: {note}"));
+    }
+    finish(plan, &context, ended)
+}
+
+fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Result<(), String> {
+    let mut failure = (ended.verdict != Verdict::Pass).then(|| {
+        ended
+            .reason
+            .clone()
+            .unwrap_or_else(|| ended.verdict.as_str().to_owned())
+    });
+    let result = ScenarioResult {
+        scenario: plan.name.to_owned(),
+        store: context.settings.store.name().to_owned(),
+        latency: context.settings.latency().map(str::to_owned),
+        seed: context.settings.seed,
+        verdict: ended.verdict,
+        valid: ended.valid,
+        reason: ended.reason,
+        fields: ended.fields,
+    };
+    if let Err(error) = result.write(&context.folder) {
+        failure.get_or_insert(error.to_string());
+    }
+    if let Err(error) = result.print() {
+        failure.get_or_insert(error.to_string());
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Ends a scenario that never began: one line, and the result line.
+fn refuse(plan: &Plan, settings: Option<&Settings>, why: &str) -> Result<(), String> {
+    // Nobody may be listening; the test fails all the same.
+    let _ = writeln!(io::stdout(), "\nerror: {why}");
+    let result = ScenarioResult::<()> {
+        scenario: plan.name.to_owned(),
+        store: settings
+            .map_or("none", |settings| settings.store.name())
+            .to_owned(),
+        latency: settings.and_then(Settings::latency).map(str::to_owned),
+        seed: settings.map_or(0, |settings| settings.seed),
+        verdict: Verdict::Fail,
+        valid: false,
+        reason: Some(why.to_owned()),
+        fields: None,
+    };
+    let _ = result.print();
+    Err(why.to_owned())
+}
+
+/// Measurements disturb each other, also those of two processes: one at a time holds the lock.
+fn one_at_a_time(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let file = File::create(folder.join(".lock"))?;
+    if file.try_lock().is_err() {
+        let _ = writeln!(
+            io::stderr(),
+            "waiting for another run that writes to {}",
+            folder.display()
+        );
+        file.lock()?;
+    }
+    Ok(file)
+}
+
+fn announce_estimate(settings: &Settings, estimate: &RequestCounts) -> String {
+    let prices = PriceTable::of(&settings.store);
+    let bound = settings
+        .max_requests
+        .map_or("no bound".to_owned(), |max| format!("bound {max}"));
+    format!(
+        "Estimate: {} requests, {:.4} dollars at prices of {} ({bound})\n",
+        estimate.requests(),
+        prices.dollars(estimate),
+        prices.name
+    )
+}
+
+/// What a workload sends, about.
+fn workload_requests(config: &WorkloadConfig, warmup: Duration) -> RequestCounts {
+    let (measured, all) = (
+        config.duration.as_secs_f64(),
+        (config.duration + warmup).as_secs_f64(),
+    );
+    let writes = f64::from(config.num_writers) * config.writer_rate * measured;
+    let reads = f64::from(config.num_readers) * config.reader_rate * all;
+    let puts = writes + FLOOR_PUT_RATE * all + AROUND_REQUESTS;
+    RequestCounts {
+        conditional_put: class(puts),
+        conditional_get: class(reads + FLOOR_GET_RATE * all),
+        ..RequestCounts::default()
+    }
+}
+
+fn class(requests: f64) -> ClassCount {
+    ClassCount {
+        requests: requests.ceil() as u64,
+        bytes: 0,
+    }
+}
+
+impl Context {
+    /// True if the run breaks things on purpose: operations may then fail.
+    fn has_faults(&self) -> bool {
+        matches!(
+            &self.settings.store,
+            StoreSettings::Embedded { faults: Some(_), .. }
+        )
+    }
+
+    /// Prints on standard output, past libtest's capture, with no progress bar running through it.
+    fn say(&self, print: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
+        self.progress.suspend(|| {
+            let mut out = io::stdout().lock();
+            // Nobody may be listening; the files and the verdict do not depend on it.
+            let _ = print(&mut out).and_then(|()| out.flush());
+        });
+    }
+}

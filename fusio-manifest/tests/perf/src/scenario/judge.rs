@@ -1,0 +1,101 @@
+//! What a run must have kept: the checks that decide its verdict, and the words for those that held.
+
+use std::path::PathBuf;
+
+use crate::{
+    checker::{self, keys_monotonic},
+    config::WriterKind,
+    history::{History, State, write_jsonl},
+    output::RunFolder,
+};
+
+/// What was checked: what held, in words, and what did not.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    /// What was checked and held.
+    pub(super) verified: Vec<String>,
+    /// What did not hold.
+    pub(super) failures: Vec<String>,
+    /// Whole counterexamples, for the console.
+    pub(super) counterexamples: Vec<String>,
+    /// The history, written because it is evidence.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Judgement {
+    /// Judges what a run recorded.
+    pub(super) fn of_history(
+        history: &History,
+        final_state: &Result<State, String>,
+        writer_kind: WriterKind,
+        folder: &RunFolder,
+    ) -> Self {
+        let mut judgement = Self::default();
+        if writer_kind == WriterKind::Monotonic {
+            let verdict = keys_monotonic(history);
+            if verdict.passed() {
+                judgement
+                    .verified
+                    .extend(["monotonic keys".to_owned(), "no duplicates".to_owned()]);
+            } else {
+                judgement.fail("keys are not monotonic and unique", verdict.to_string());
+            }
+        }
+        let seen = match final_state {
+            Ok(state) => Some(state),
+            Err(error) => {
+                judgement
+                    .failures
+                    .push(format!("a new handle could not read the final state: {error}"));
+                None
+            }
+        };
+        let verdict = checker::check(history, seen);
+        if !verdict.passed() {
+            judgement.fail("the history is not strictly serializable", verdict.to_string());
+        } else {
+            if verdict.final_state_checked {
+                judgement
+                    .verified
+                    .push("all writes in the final state".to_owned());
+            }
+            judgement.verified.push(match verdict.left_open {
+                0 => "strictly serializable".to_owned(),
+                open => format!("no contradiction ({open} reads left open by unknown outcomes)"),
+            });
+        }
+        if !judgement.counterexamples.is_empty() {
+            judgement.keep_evidence(history, seen, folder);
+        }
+        judgement
+    }
+
+    /// Adds a failure if `broken` holds.
+    pub(super) fn fail_if(&mut self, broken: bool, what: impl FnOnce() -> String) {
+        if broken {
+            self.failures.push(what());
+        }
+    }
+
+    fn fail(&mut self, what: &str, counterexample: String) {
+        self.failures.push(what.to_owned());
+        self.counterexamples.push(counterexample);
+    }
+
+    fn keep_evidence(&mut self, history: &History, final_state: Option<&State>, folder: &RunFolder) {
+        let mut lines = Vec::new();
+        let written = write_jsonl(&mut lines, history, final_state)
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                folder
+                    .write("history.jsonl", &lines)
+                    .map_err(|error| error.to_string())
+            });
+        match written {
+            Ok(path) => self.files.push(path),
+            Err(error) => self
+                .failures
+                .push(format!("the history could not be kept: {error}")),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Requests and latencies of many commits in a row, against bare requests that alternate with them: enough
+//! samples to judge what the engine adds.
+
+use std::{io::Write as _, sync::Arc, time::Duration};
+
+use super::{Context, Ended, Plan, class, judge::Judgement, run};
+use crate::{
+    client::{Arrival, Client, VALUE_BYTES},
+    config::WorkloadConfig,
+    export::{RunFacts, write_csvs},
+    metrics::Latencies,
+    price::PriceTable,
+    report::{Report, write_results},
+    requests::RequestCounts,
+    result::{RequestsFields, Verdict},
+    run::{Cell, CellOutcome, Prepared},
+    settings::Settings,
+    summary::{CellInput, CellSummary},
+    target::engine::Engine,
+};
+
+/// Readers that alternate between a fresh read and a bare GET while the writer commits. So many that the p50
+/// of a distribution as wide as that of a GET is known to about 1 %.
+const READERS: u32 = 8;
+/// What the engine may add to a bare request.
+const FLOOR_RATIO_MAX: f64 = 1.05;
+/// Fewer commits give no ratio worth judging.
+const COMMITS_JUDGED: u64 = 1_000;
+/// Below this a bare request takes as long as the scheduling of two tasks, and a ratio says nothing of the engine.
+const FLOOR_JUDGED_MS: f64 = 10.0;
+/// Bytes of a commit in HEAD beyond its value, rounded up.
+const COMMIT_OVERHEAD_BYTES: u64 = 60;
+
+const STEM: &str = "test_requests";
+
+/// Makes `PERF_COMMITS` commits, one after the other, and reads meanwhile.
+///
+/// # Errors
+///
+/// One line: which bound did not hold, or why it could not run.
+pub fn requests() -> Result<(), String> {
+    let plan = Plan {
+        name: STEM,
+        title: "Requests Test",
+        estimate,
+        // About 130 ms a commit with its bare PUT, on S3 Standard.
+        duration: |settings| Duration::from_millis(settings.commits.saturating_mul(130)),
+    };
+    run(&plan, async |context| measure(context).await)
+}
+
+fn estimate(settings: &Settings) -> RequestCounts {
+    let commits = settings.commits as f64;
+    RequestCounts {
+        conditional_put: class(commits * 2.0 + 250.0),
+        // Each reader makes about two reads and two bare GETs while one commit and its bare PUT take place.
+        conditional_get: class(commits * 4.0 * f64::from(READERS)),
+        ..RequestCounts::default()
+    }
+}
+
+/// Response times of commits, in their order.
+struct Commits {
+    times: Vec<Duration>,
+}
+
+impl Commits {
+    /// p50 of the first and of the last thousand, or third if there are fewer than 3,000.
+    fn first_and_last_p50_ms(&self) -> (Option<f64>, Option<f64>) {
+        let part = if self.times.len() >= 3_000 {
+            1_000
+        } else {
+            self.times.len() / 3
+        };
+        let p50 = |times: &mut dyn Iterator<Item = &Duration>| {
+            let mut latencies = Latencies::default();
+            times.for_each(|time| latencies.record(*time));
+            latencies.quantile_ms(0.5)
+        };
+        (
+            p50(&mut self.times.iter().take(part)),
+            p50(&mut self.times.iter().rev().take(part)),
+        )
+    }
+}
+
+async fn measure(context: &Context) -> Ended<RequestsFields> {
+    let commits = context.settings.commits;
+    let room = fusio_manifest::limits::INLINE_BYTES_MAX as u64 / (VALUE_BYTES as u64 + COMMIT_OVERHEAD_BYTES);
+    if commits > room {
+        let why = format!(
+            "PERF_COMMITS is {commits}, a manifest of this version holds about {room} commits: lower it"
+        );
+        context.say(|out| writeln!(out, "error: {why}"));
+        return Ended::failed(why);
+    }
+    let mut config = WorkloadConfig {
+        num_writers: 1,
+        num_readers: READERS,
+        ..context.settings.workload.clone()
+    };
+    // Everything is measured, however long it takes.
+    config.duration = Duration::from_secs(24 * 3_600);
+    match carry_out(context, &config).await {
+        Ok((outcome, commits)) => report(context, config, &outcome, &commits),
+        Err(error) => {
+            context.say(|out| writeln!(out, "error: {error}"));
+            Ended::failed(error)
+        }
+    }
+}
+
+async fn carry_out(context: &Context, config: &WorkloadConfig) -> Result<(CellOutcome, Commits), String> {
+    let mut engine = Engine::default();
+    engine.options.clock = Arc::clone(&context.clock);
+    let cell = Cell {
+        name: "requests".to_owned(),
+        config,
+        settings: &context.settings,
+        store: &context.store,
+        target: &engine,
+        clock: Arc::clone(&context.clock),
+        interrupt: &context.interrupt,
+        progress: &context.progress,
+    };
+    let mut prepared = Prepared::new(&cell).await?;
+    let t0 = prepared.begin();
+    let writer = prepared
+        .clients
+        .writers
+        .first()
+        .map(|(_, driver)| Arc::clone(driver.client()));
+    let writer = writer.ok_or("no writer")?;
+    let readers: Vec<_> = (prepared.clients.readers.iter())
+        .map(|(_, driver)| {
+            let pair = [
+                Arc::clone(driver.client()),
+                Arc::clone(&prepared.clients.floor_get) as Arc<dyn Client>,
+            ];
+            tokio::spawn(alternate(Arc::clone(&context.clock), pair))
+        })
+        .collect();
+    let commits = commit_in_turn(
+        context,
+        &writer,
+        &(Arc::clone(&prepared.clients.floor_put) as Arc<dyn Client>),
+    )
+    .await;
+    for reader in readers {
+        reader.abort();
+        // Cancelled between two requests or in the middle of one: its history says "never answered".
+        let _ = reader.await;
+    }
+    let measured = context.clock.now().saturating_sub(t0);
+    let interrupted = context.interrupt.is_set() || context.store.budget_spent();
+    Ok((prepared.finish(measured, interrupted, 0).await, commits))
+}
+
+/// Reads, without pause, by turns.
+async fn alternate(clock: Arc<dyn fusio_manifest::Clock>, clients: [Arc<dyn Client>; 2]) {
+    loop {
+        for client in &clients {
+            client.operate(now(&*clock)).await;
+        }
+    }
+}
+
+/// Commits and bare PUTs by turns, so that both meet the same weather.
+async fn commit_in_turn(context: &Context, writer: &Arc<dyn Client>, floor: &Arc<dyn Client>) -> Commits {
+    let commits = context.settings.commits;
+    let progress = context.progress.cell("commits", Duration::from_secs(commits));
+    let began = context.clock.now();
+    let mut times = Vec::new();
+    for number in 0..commits {
+        if context.interrupt.is_set() || context.store.budget_spent() {
+            break;
+        }
+        let pair = if number % 2 == 0 {
+            [floor, writer]
+        } else {
+            [writer, floor]
+        };
+        for client in pair {
+            let arrival = now(&*context.clock);
+            client.operate(arrival).await;
+            if Arc::ptr_eq(client, writer) {
+                times.push(context.clock.now().saturating_sub(arrival.due));
+            }
+        }
+        if context.clock.now().saturating_sub(began).as_millis() % 1_000 < 150 {
+            progress.update(Duration::from_secs(number + 1), number + 1);
+        }
+    }
+    Commits { times }
+}
+
+fn now(clock: &dyn fusio_manifest::Clock) -> Arrival {
+    let now = clock.now();
+    Arrival {
+        due: now,
+        issued: now,
+    }
+}
+
+fn report(
+    context: &Context,
+    mut config: WorkloadConfig,
+    outcome: &CellOutcome,
+    commits: &Commits,
+) -> Ended<RequestsFields> {
+    // The load was not offered but came about; the files say what it was.
+    config.duration = outcome.measured;
+    let seconds = outcome.measured.as_secs_f64().max(f64::EPSILON);
+    config.writer_rate = outcome.metrics.writer.count() as f64 / seconds;
+    config.reader_rate = outcome.metrics.reader.succeeded.count() as f64 / seconds / f64::from(READERS);
+    let cell = CellSummary::new(&CellInput {
+        config: &config,
+        measured: outcome.measured,
+        metrics: &outcome.metrics,
+        floor_put: &outcome.floor_put,
+        floor_get: &outcome.floor_get,
+        requests: &outcome.requests,
+        prices: PriceTable::of(&context.settings.store),
+    });
+    let (first, last) = commits.first_and_last_p50_ms();
+    let fields = RequestsFields::new(&cell, first, last);
+    let mut judgement = judge(context, outcome, &fields, &cell);
+    let interrupted = context.interrupt.is_set();
+    let verdict = match (interrupted, judgement.failures.is_empty()) {
+        (true, _) => Verdict::Interrupted,
+        (false, true) => Verdict::Pass,
+        (false, false) => Verdict::Fail,
+    };
+    let facts = RunFacts::new(&context.settings, context.environment.finish(), verdict);
+    let mut files = Vec::new();
+    match write_csvs(&context.folder, STEM, std::slice::from_ref(&cell), &facts) {
+        Ok(written) => files.extend(written),
+        Err(error) => judgement.failures.push(error.to_string()),
+    }
+    files.append(&mut judgement.files);
+    let report = Report {
+        cell: &cell,
+        verdict,
+        verified: &judgement.verified,
+        failures: &judgement.failures,
+        files: &files,
+    };
+    context.say(|out| {
+        write_results(out, &report)?;
+        judgement
+            .counterexamples
+            .iter()
+            .try_for_each(|example| writeln!(out, "\n{example}"))
+    });
+    let verdict = if verdict == Verdict::Pass && !judgement.failures.is_empty() {
+        Verdict::Fail
+    } else {
+        verdict
+    };
+    Ended {
+        verdict,
+        valid: true,
+        reason: (!judgement.failures.is_empty()).then(|| judgement.failures.join("; ")),
+        fields: Some(fields),
+    }
+}
+
+fn judge(context: &Context, outcome: &CellOutcome, fields: &RequestsFields, cell: &CellSummary) -> Judgement {
+    let (history, final_state) = (&outcome.history, &outcome.final_state);
+    let mut judgement = Judgement::of_history(
+        history,
+        final_state,
+        context.settings.writer_kind,
+        &context.folder,
+    );
+    let asked = context.settings.commits;
+    judgement.fail_if(fields.commits < asked, || {
+        format!("{} of {asked} commits succeeded", fields.commits)
+    });
+    for (what, value) in [
+        ("requests per commit on the path", fields.requests_per_commit_path),
+        ("requests per commit in all", fields.requests_per_commit_total),
+        ("requests per read", fields.requests_per_read),
+    ] {
+        judgement.fail_if(
+            value.is_none_or(|value| value > 1.0) && !context.has_faults(),
+            || format!("{what}: {value:?}, allowed is 1.00"),
+        );
+    }
+    for (what, ratio, floor) in [
+        (
+            "commit p50 / bare PUT p50",
+            fields.commit_floor_ratio,
+            cell.detail.floor_put.p50_ms,
+        ),
+        (
+            "read p50 / bare GET p50",
+            fields.read_floor_ratio,
+            cell.detail.floor_get.p50_ms,
+        ),
+    ] {
+        let (Some(ratio), Some(floor)) = (ratio, floor) else {
+            continue;
+        };
+        if asked >= COMMITS_JUDGED && floor >= FLOOR_JUDGED_MS {
+            judgement.fail_if(ratio > FLOOR_RATIO_MAX, || {
+                format!("{what} is {ratio:.3}, allowed is {FLOOR_RATIO_MAX}")
+            });
+            if ratio <= FLOOR_RATIO_MAX {
+                judgement.verified.push(format!("{what} {ratio:.3}"));
+            }
+        } else {
+            context.say(|out| {
+                writeln!(
+                    out,
+                    "Note: {what} is {ratio:.3}, not judged: that takes {COMMITS_JUDGED} commits and a bare p50 of \
+                     {FLOOR_JUDGED_MS} ms"
+                )
+            });
+        }
+    }
+    let (errors, examples) = &outcome.errors;
+    judgement.fail_if(*errors > 0 && !context.has_faults(), || {
+        format!("{errors} operations failed, such as: {}", examples.join("; "))
+    });
+    judgement
+}

@@ -1,0 +1,94 @@
+//! What a manifest must offer to be measured.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fusio_manifest::store::{BoxFuture, Store};
+
+use crate::{history::State, metrics::AttemptSample};
+
+pub mod engine;
+
+/// A kind of manifest: opens handles, each as a process of its own would.
+pub trait Target: Send + Sync {
+    /// Makes the manifest under `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong.
+    fn create<'a>(
+        &'a self,
+        store: Arc<dyn Store>,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>>;
+
+    /// Opens it once more.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong.
+    fn open<'a>(
+        &'a self,
+        store: Arc<dyn Store>,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>>;
+}
+
+/// An open manifest.
+pub trait TargetHandle: Send + Sync {
+    /// Writes a key without reading anything, however many attempts that takes.
+    fn put(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport>;
+
+    /// Reads a key and writes it back, in one transaction and a single attempt.
+    fn rewrite(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport>;
+
+    /// Reads a key of a state that holds every commit acknowledged before the call.
+    fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>>;
+
+    /// Everything, of a fresh state.
+    fn contents(&self) -> BoxFuture<'_, Result<State, String>>;
+
+    /// The size of the object that each commit replaces, as this handle saw it last.
+    fn head_bytes(&self) -> usize;
+
+    /// Ends the handle when its commits are answered.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What came of a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitReport {
+    /// Each PUT that carried it.
+    pub attempts: Vec<AttemptSample>,
+    /// The commit whose state it read, if it got that far.
+    pub snapshot: Option<u64>,
+    /// What it read of the key that it was to change, if it read at all.
+    pub read: Option<Option<Bytes>>,
+    /// The answer.
+    pub answer: CommitAnswer,
+}
+
+/// What a writer was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitAnswer {
+    /// Committed, at this place in the order.
+    Committed {
+        /// The commit's number.
+        txn: u64,
+    },
+    /// Not committed, because others were faster: may be tried again.
+    Lost,
+    /// Not committed, for this reason.
+    Failed(String),
+    /// Perhaps committed; why that is not known.
+    Unknown(String),
+}
+
+/// What a read saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadReport {
+    /// The commit whose state it read.
+    pub snapshot: u64,
+    /// The key's value.
+    pub value: Option<Bytes>,
+}

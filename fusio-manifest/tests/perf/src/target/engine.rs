@@ -1,0 +1,186 @@
+//! This repository's engine, as a target.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use fusio_manifest::{
+    Attempt, AttemptOutcome, CommitOptions, Error, Freshness, KeyRange, Manifest, Options, Receipt, Snapshot,
+    store::{BoxFuture, Store},
+};
+
+use super::{CommitAnswer, CommitReport, ReadReport, Target, TargetHandle};
+use crate::{
+    history::State,
+    metrics::{AttemptResult, AttemptSample},
+};
+
+/// Opens manifests with these options.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    /// The options of every handle.
+    pub options: Options,
+}
+
+impl Target for Engine {
+    fn create<'a>(
+        &'a self,
+        store: Arc<dyn Store>,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
+        Box::pin(async move {
+            let created = Manifest::create(store, prefix, self.options.clone()).await;
+            created
+                .map(|(manifest, _)| handle(manifest))
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        store: Arc<dyn Store>,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
+        Box::pin(async move {
+            let opened = Manifest::open(store, prefix, self.options.clone()).await;
+            opened.map(handle).map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn handle(manifest: Manifest) -> Arc<dyn TargetHandle> {
+    Arc::new(EngineHandle(manifest))
+}
+
+#[derive(Debug)]
+struct EngineHandle(Manifest);
+
+impl EngineHandle {
+    async fn commit(&self, key: Bytes, value: Bytes, rewrite: bool) -> CommitReport {
+        let mut transaction = match self.0.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => return failed(&error, None, None),
+        };
+        let snapshot = Some(transaction.snapshot().txn());
+        let mut read = None;
+        if rewrite {
+            match transaction.get(&key).await {
+                Ok(held) => read = Some(held),
+                Err(error) => return failed(&error, snapshot, None),
+            }
+        }
+        if let Err(error) = transaction.put(key, value) {
+            return failed(&error, snapshot, read);
+        }
+        let options = CommitOptions {
+            timeout: None,
+            single_attempt: rewrite,
+        };
+        match transaction.commit_with(options).await {
+            Ok(receipt) => committed(&receipt, snapshot, read),
+            Err(error) => failed(&error, snapshot, read),
+        }
+    }
+
+    async fn fresh(&self) -> Result<Snapshot, String> {
+        self.0
+            .snapshot(Freshness::Latest)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl TargetHandle for EngineHandle {
+    fn put(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
+        Box::pin(self.commit(key, value, false))
+    }
+
+    fn rewrite(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
+        Box::pin(self.commit(key, value, true))
+    }
+
+    fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>> {
+        Box::pin(async move {
+            let snapshot = self.fresh().await?;
+            let value = snapshot.get(&key).await.map_err(|error| error.to_string())?;
+            Ok(ReadReport {
+                snapshot: snapshot.txn(),
+                value,
+            })
+        })
+    }
+
+    fn contents(&self) -> BoxFuture<'_, Result<State, String>> {
+        Box::pin(async move {
+            let snapshot = self.fresh().await?;
+            let entries = snapshot
+                .scan(KeyRange::all())
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok(State {
+                txn: snapshot.txn(),
+                entries: BTreeMap::from_iter(entries),
+            })
+        })
+    }
+
+    fn head_bytes(&self) -> usize {
+        self.0.info().map_or(0, |info| info.head_bytes)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.close())
+    }
+}
+
+fn committed(receipt: &Receipt, snapshot: Option<u64>, read: Option<Option<Bytes>>) -> CommitReport {
+    let answer = match receipt.txn {
+        Some(txn) => CommitAnswer::Committed { txn },
+        None => CommitAnswer::Failed("a commit that wrote was given no number".to_owned()),
+    };
+    CommitReport {
+        attempts: samples(&receipt.attempts),
+        snapshot,
+        read,
+        answer,
+    }
+}
+
+fn failed(error: &Error, snapshot: Option<u64>, read: Option<Option<Bytes>>) -> CommitReport {
+    let answer = if error.is_conflict() {
+        CommitAnswer::Lost
+    } else if error.outcome_unknown() {
+        CommitAnswer::Unknown(error.to_string())
+    } else {
+        CommitAnswer::Failed(error.to_string())
+    };
+    CommitReport {
+        attempts: samples(error.attempts()),
+        snapshot,
+        read,
+        answer,
+    }
+}
+
+fn samples(attempts: &[Attempt]) -> Vec<AttemptSample> {
+    attempts
+        .iter()
+        .map(|attempt| AttemptSample {
+            outcome: result_of(attempt.outcome),
+            duration: attempt.duration,
+        })
+        .collect()
+}
+
+fn result_of(outcome: AttemptOutcome) -> AttemptResult {
+    match outcome {
+        AttemptOutcome::Committed => AttemptResult::Committed,
+        AttemptOutcome::LostRace => AttemptResult::LostRace,
+        AttemptOutcome::LostConflict => AttemptResult::LostConflict,
+        AttemptOutcome::OwnEarlierSuccess => AttemptResult::OwnEarlierSuccess,
+        AttemptOutcome::HeadMissing => AttemptResult::HeadMissing,
+        AttemptOutcome::Refused => AttemptResult::Refused,
+        // `AttemptOutcome` may grow: what is not known here proves nothing here.
+        _ => AttemptResult::Unknown,
+    }
+}

@@ -1,0 +1,34 @@
+//! The runs that measure. Ignored, because they take minutes and want the machine for themselves:
+//!
+//! ```text
+//! cargo test -p fusio-manifest --test performance_test test_baseline -- --ignored --nocapture
+//! ```
+//!
+//! Each prints what it found, writes its files, and ends with one line `RESULT {json}`. README.md lists the
+//! settings.
+
+use manifest_perf::scenario;
+
+fn pass(outcome: Result<(), String>) {
+    if let Err(why) = outcome {
+        panic!("{why}");
+    }
+}
+
+#[test]
+#[ignore = "measures for two minutes"]
+fn test_baseline() {
+    pass(scenario::baseline());
+}
+
+#[test]
+#[ignore = "measures for two minutes"]
+fn test_requests() {
+    pass(scenario::requests());
+}
+
+#[test]
+#[ignore = "sends about 1,700 requests to the store that the settings name"]
+fn test_conformance() {
+    pass(scenario::conformance());
+}
