@@ -69,98 +69,142 @@ pub(super) struct Publisher {
     pub(super) unknown_means_lost: bool,
 }
 
+/// The copies of one body that were sent so far.
+#[derive(Debug)]
+struct Copies {
+    /// One of them may have been applied, or may be yet.
+    any_unknown: bool,
+    backoff: Backoff,
+    deadline: Moment,
+}
+
 impl Publisher {
     /// Sends `body` until its fate is known, its `deadline` has passed, or nobody waits for it any more.
     pub(super) async fn publish(&self, body: &Body, members: &[Submission], deadline: Moment) -> Published {
-        let mut backoff = patience();
-        let mut earlier_copy_unknown = false;
+        let mut copies = Copies {
+            any_unknown: false,
+            backoff: patience(),
+            deadline,
+        };
         loop {
-            let PutAnswer {
-                sent,
-                duration,
-                result,
-            } = self.io.put(body.bytes.clone(), &body.base.etag).await;
-            let conflict = matches!(&result, Err(error) if error.kind == StoreErrorKind::Conflict);
-            let attempt = |outcome| {
-                record(
-                    members,
-                    Attempt {
-                        sent: sent.at,
-                        duration,
-                        outcome,
-                    },
-                )
-            };
-            match Answer::of(result) {
-                Answer::Landed(etag) => {
-                    attempt(AttemptOutcome::Committed);
-                    return self.landed(body, etag, sent);
-                }
-                Answer::LostPrecondition => {
-                    let lost = if conflict {
-                        AttemptOutcome::LostConflict
-                    } else {
-                        AttemptOutcome::LostRace
-                    };
-                    if earlier_copy_unknown && !self.wait(&mut backoff, deadline).await {
-                        attempt(lost);
-                        return Published::Unknown("its deadline passed".to_owned());
-                    }
-                    let fate = self.look(body, deadline).await;
-                    let own = matches!(fate, Ok((Fate::Landed, _))) && !self.skip_own_id_check;
-                    attempt(if own {
-                        AttemptOutcome::OwnEarlierSuccess
-                    } else {
-                        lost
-                    });
-                    if self.skip_own_id_check {
-                        return Published::Lost;
-                    }
-                    if let Some(published) = settle(fate, sent) {
-                        return published;
-                    }
-                    // HEAD is still the base, so this answer was about nothing that landed: perhaps about a
-                    // proxy's second copy, met while the first was still under way. So it proves nothing.
-                    earlier_copy_unknown = true;
-                }
-                Answer::HeadMissing(error) => {
-                    attempt(AttemptOutcome::HeadMissing);
-                    let lost = self.io.head_lost(error);
-                    return if earlier_copy_unknown {
-                        Published::Unknown(lost.to_string())
-                    } else {
-                        Published::Refused(lost)
-                    };
-                }
-                Answer::Refused(error) if !earlier_copy_unknown => {
-                    attempt(AttemptOutcome::Refused);
-                    let doing = "the commit was refused and is not durable";
-                    return Published::Refused(Error::from_store_as(ErrorKind::Refused, doing, error));
-                }
-                Answer::Refused(error) | Answer::Unknown(error) => {
-                    attempt(AttemptOutcome::Unknown);
-                    tracing::debug!(%error, "no proof of what became of a HEAD; looking");
-                    if self.unknown_means_lost {
-                        return Published::Lost;
-                    }
-                    let again = std::mem::replace(&mut earlier_copy_unknown, true);
-                    // Before the look, never between the look and the next copy: who waits there loses again.
-                    if (again || error.status.is_some()) && !self.wait(&mut backoff, deadline).await {
-                        return Published::Unknown(error.to_string());
-                    }
-                    if let Some(published) = settle(self.look(body, deadline).await, sent) {
-                        return published;
-                    }
-                }
+            let answer = self.io.put(body.bytes.clone(), &body.base.etag).await;
+            if let Some(published) = self.follow_up(body, members, answer, &mut copies).await {
+                return published;
             }
             if members.iter().all(|member| member.ticket.is_left()) {
                 return Published::Unknown("nobody waits for it".to_owned());
             }
             if self.io.clock.now() >= deadline {
-                break;
+                return Published::Unknown(
+                    "HEAD has not moved, so bytes that were sent may still be applied".to_owned(),
+                );
             }
         }
-        Published::Unknown("HEAD has not moved, so bytes that were sent may still be applied".to_owned())
+    }
+
+    /// What one copy's answer means; `None` if another copy has to be sent.
+    async fn follow_up(
+        &self,
+        body: &Body,
+        members: &[Submission],
+        PutAnswer {
+            sent,
+            duration,
+            result,
+        }: PutAnswer,
+        copies: &mut Copies,
+    ) -> Option<Published> {
+        let lost_how = match &result {
+            Err(error) if error.kind == StoreErrorKind::Conflict => AttemptOutcome::LostConflict,
+            _ => AttemptOutcome::LostRace,
+        };
+        let attempt = |outcome| {
+            record(
+                members,
+                Attempt {
+                    sent: sent.at,
+                    duration,
+                    outcome,
+                },
+            )
+        };
+        match Answer::of(result) {
+            Answer::Landed(etag) => {
+                attempt(AttemptOutcome::Committed);
+                Some(self.landed(body, etag, sent))
+            }
+            Answer::LostPrecondition if self.skip_own_id_check => {
+                attempt(lost_how);
+                // The breakage needs to know what it lost to, or it would lose for ever.
+                let _ = self.look(body, copies.deadline).await;
+                Some(Published::Lost)
+            }
+            Answer::LostPrecondition => {
+                let (outcome, published) = self.lost_precondition(body, sent, lost_how, copies).await;
+                attempt(outcome);
+                published
+            }
+            Answer::HeadMissing(error) => {
+                attempt(AttemptOutcome::HeadMissing);
+                let lost = self.io.head_lost(error);
+                Some(if copies.any_unknown {
+                    Published::Unknown(lost.to_string())
+                } else {
+                    Published::Refused(lost)
+                })
+            }
+            Answer::Refused(error) if !copies.any_unknown => {
+                attempt(AttemptOutcome::Refused);
+                let doing = "the commit was refused and is not durable";
+                Some(Published::Refused(Error::from_store_as(
+                    ErrorKind::Refused,
+                    doing,
+                    error,
+                )))
+            }
+            Answer::Refused(error) | Answer::Unknown(error) => {
+                attempt(AttemptOutcome::Unknown);
+                tracing::debug!(%error, "no proof of what became of a HEAD; looking");
+                if self.unknown_means_lost {
+                    return Some(Published::Lost);
+                }
+                let again = std::mem::replace(&mut copies.any_unknown, true);
+                // Before the look, never between the look and the next copy: who waits there loses again.
+                if (again || error.status.is_some()) && !self.wait(copies).await {
+                    return Some(Published::Unknown(error.to_string()));
+                }
+                settle(self.look(body, copies.deadline).await, sent)
+            }
+        }
+    }
+
+    /// Somebody else won, or this very body did and the answer is about a second copy of it: HEAD tells.
+    async fn lost_precondition(
+        &self,
+        body: &Body,
+        sent: Sent,
+        lost_how: AttemptOutcome,
+        copies: &mut Copies,
+    ) -> (AttemptOutcome, Option<Published>) {
+        if copies.any_unknown && !self.wait(copies).await {
+            return (
+                lost_how,
+                Some(Published::Unknown("its deadline passed".to_owned())),
+            );
+        }
+        let fate = self.look(body, copies.deadline).await;
+        let own = matches!(fate, Ok((Fate::Landed, _)));
+        // If HEAD is still the base, the answer was about nothing that landed: perhaps about a proxy's second
+        // copy, met while the first was still under way. So it proves nothing.
+        copies.any_unknown = true;
+        (
+            if own {
+                AttemptOutcome::OwnEarlierSuccess
+            } else {
+                lost_how
+            },
+            settle(fate, sent),
+        )
     }
 
     fn landed(&self, body: &Body, etag: ETag, sent: Sent) -> Published {
@@ -178,13 +222,13 @@ impl Publisher {
         Ok((body.fate(state), certified))
     }
 
-    /// Waits as the backoff says; false when there is no time or no retry left.
-    async fn wait(&self, backoff: &mut Backoff, deadline: Moment) -> bool {
+    /// Waits as the backoff says; false when the deadline comes first.
+    async fn wait(&self, copies: &mut Copies) -> bool {
         let Ok(draw) = self.io.entropy.unit() else {
             return false;
         };
-        match backoff.next(draw) {
-            Some(wait) if self.io.clock.now() + wait < deadline => {
+        match copies.backoff.next(draw) {
+            Some(wait) if self.io.clock.now() + wait < copies.deadline => {
                 self.io.clock.sleep(wait).await;
                 true
             }

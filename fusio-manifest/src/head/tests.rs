@@ -6,6 +6,9 @@ use crate::{
     id::{ObjectName, TransactionId},
 };
 
+/// What is broken, and how.
+type Breakage = (&'static str, fn(&mut Head));
+
 const MANIFEST: ManifestId = ManifestId::from_bits(1);
 
 fn commit(txn: u64) -> Arc<InlineCommit> {
@@ -144,7 +147,7 @@ fn the_newest_commit_stands_first_among_the_inline_ones() {
 
 #[test]
 fn gaps_overlaps_and_ends_that_do_not_meet_are_refused() {
-    let breakages: [(&str, fn(&mut Head)); 9] = [
+    let breakages: [Breakage; 9] = [
         ("a commit missing in the log", |head| drop(head.log.remove(1))),
         ("the newest commit missing", |head| drop(head.log.pop())),
         ("a run that ends early", |head| head.runs[0].last_txn = 4),
@@ -172,7 +175,7 @@ fn gaps_overlaps_and_ends_that_do_not_meet_are_refused() {
 
 #[test]
 fn nonces_names_and_pins_are_checked() {
-    let breakages: [(&str, fn(&mut Head)); 8] = [
+    let breakages: [Breakage; 8] = [
         ("a nonce missing", |head| {
             head.nonces.remove(0);
         }),

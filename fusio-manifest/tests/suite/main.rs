@@ -1,12 +1,16 @@
 //! Properties of the engine: transactions, fresh reads, outcomes under faults, requests, creation.
 //!
-//! Everything runs in virtual time over a store in memory, from fixed seeds.
+//! All but `s3_store` and `measured` run in virtual time over a store in memory, from fixed seeds.
 
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
 mod genesis;
-#[cfg(all(test, feature = "mutants"))]
+#[cfg(test)]
+#[cfg(feature = "mutants")]
+mod measured;
+#[cfg(test)]
+#[cfg(feature = "mutants")]
 mod mutants;
 #[cfg(test)]
 mod outcomes;
@@ -22,6 +26,9 @@ mod reads;
 mod reads_of_broken_heads;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+#[cfg(feature = "s3")]
+mod s3_store;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -78,10 +78,8 @@ fn reference() -> LogReference {
     }
 }
 
-#[test]
-fn every_message_matches_the_schema() {
-    let pool = pool();
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         retention_ms: 1,
         spill_bytes: 2,
         spill_keep_bytes: 3,
@@ -93,7 +91,12 @@ fn every_message_matches_the_schema() {
         tier_ratio: 9,
         table_bytes: 10,
         block_bytes: 11,
-    };
+    }
+}
+
+#[test]
+fn every_message_matches_the_schema() {
+    let pool = pool();
     let meta = Meta {
         writer_features: 1,
         reader_features: 2,
@@ -104,7 +107,7 @@ fn every_message_matches_the_schema() {
             revision: 6,
             nonce: wide(7),
         }],
-        settings: Some(settings),
+        settings: Some(settings()),
         collected_through: 8,
     };
     matches_schema(&pool, "Meta", &meta);

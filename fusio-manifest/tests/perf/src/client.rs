@@ -324,3 +324,6 @@ impl Driver {
         self.open.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,10 +119,6 @@ async fn carry_through<F: Serialize>(
     let interrupt = Interrupt::new();
     let _listening = interrupt.listen();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let folder = match RunFolder::create(&settings.out, plan.name) {
-        Ok(folder) => folder,
-        Err(error) => return refuse(plan, Some(&settings), &error.to_string()),
-    };
     let estimate = (plan.estimate)(&settings);
     let priced = announce_estimate(&settings, &estimate);
     if let Some(max) = settings.max_requests.filter(|max| estimate.requests() > *max) {
@@ -135,6 +131,10 @@ async fn carry_through<F: Serialize>(
     let store = match StoreUnderTest::connect(&settings, Arc::clone(&clock)).await {
         Ok(store) => store,
         Err(error) => return refuse(plan, Some(&settings), &error),
+    };
+    let folder = match RunFolder::create(&settings.out, plan.name) {
+        Ok(folder) => folder,
+        Err(error) => return refuse(plan, Some(&settings), &error.to_string()),
     };
     let environment = EnvironmentWatch::start();
     let context = Context {
@@ -155,12 +155,16 @@ async fn carry_through<F: Serialize>(
             (plan.duration)(&context.settings),
         )?;
         write!(out, "{priced}")?;
-        context.store.stale.iter().try_for_each(|stale| {
+        for stale in &context.store.stale {
             writeln!(
                 out,
                 "Note: an earlier run was killed and left {stale}: delete it when nothing runs there"
-            )
-        })
+            )?;
+        }
+        writeln!(
+            out,
+            "First the store is asked whether its conditions hold: seconds, on slow ones half a minute\n"
+        )
     });
     let ended = body(&context).await;
     if let Some(note) = context.store.clean_up().await {
@@ -259,6 +263,7 @@ fn workload_requests(config: &WorkloadConfig, warmup: Duration) -> RequestCounts
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "an estimate; `as` saturates")]
 fn class(requests: f64) -> ClassCount {
     ClassCount {
         requests: requests.ceil() as u64,

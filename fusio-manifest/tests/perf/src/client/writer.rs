@@ -33,6 +33,7 @@ impl Writer {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a share of a u32")]
     fn draw_key(&self) -> String {
         let mut rng = self.own.rng.lock();
         let shared = (f64::from(self.pool.size) * self.pool.overlap_ratio).round() as u32;

@@ -78,6 +78,10 @@ fn explain(store: &S3Store, error: &StoreError) -> String {
 /// # Errors
 ///
 /// One line with the limit and what is needed.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rates and numbers of clients are bounded"
+)]
 pub fn raise_open_files(config: &WorkloadConfig) -> Result<(), String> {
     let rate = f64::from(config.num_writers) * config.writer_rate
         + f64::from(config.num_readers) * config.reader_rate;

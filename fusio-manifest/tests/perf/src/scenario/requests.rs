@@ -1,7 +1,16 @@
 //! Requests and latencies of many commits in a row, against bare requests that alternate with them: enough
 //! samples to judge what the engine adds.
 
-use std::{io::Write as _, sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use fusio_manifest::Clock;
 
 use super::{Context, Ended, Plan, class, judge::Judgement, run};
 use crate::{
@@ -43,10 +52,14 @@ pub fn requests() -> Result<(), String> {
         name: STEM,
         title: "Requests Test",
         estimate,
-        // About 130 ms a commit with its bare PUT, on S3 Standard.
-        duration: |settings| Duration::from_millis(settings.commits.saturating_mul(130)),
+        duration: expected_time,
     };
     run(&plan, async |context| measure(context).await)
+}
+
+/// A commit and its bare PUT take about 130 ms on S3 Standard.
+fn expected_time(settings: &Settings) -> Duration {
+    Duration::from_millis(settings.commits.saturating_mul(130))
 }
 
 fn estimate(settings: &Settings) -> RequestCounts {
@@ -131,13 +144,14 @@ async fn carry_out(context: &Context, config: &WorkloadConfig) -> Result<(CellOu
         .first()
         .map(|(_, driver)| Arc::clone(driver.client()));
     let writer = writer.ok_or("no writer")?;
+    let stop = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (prepared.clients.readers.iter())
         .map(|(_, driver)| {
             let pair = [
                 Arc::clone(driver.client()),
                 Arc::clone(&prepared.clients.floor_get) as Arc<dyn Client>,
             ];
-            tokio::spawn(alternate(Arc::clone(&context.clock), pair))
+            tokio::spawn(alternate(Arc::clone(&context.clock), Arc::clone(&stop), pair))
         })
         .collect();
     let commits = commit_in_turn(
@@ -146,19 +160,20 @@ async fn carry_out(context: &Context, config: &WorkloadConfig) -> Result<(CellOu
         &(Arc::clone(&prepared.clients.floor_put) as Arc<dyn Client>),
     )
     .await;
+    stop.store(true, Ordering::Release);
     for reader in readers {
-        reader.abort();
-        // Cancelled between two requests or in the middle of one: its history says "never answered".
-        let _ = reader.await;
+        reader
+            .await
+            .map_err(|error| format!("a reader's task ended: {error}"))?;
     }
     let measured = context.clock.now().saturating_sub(t0);
     let interrupted = context.interrupt.is_set() || context.store.budget_spent();
     Ok((prepared.finish(measured, interrupted, 0).await, commits))
 }
 
-/// Reads, without pause, by turns.
-async fn alternate(clock: Arc<dyn fusio_manifest::Clock>, clients: [Arc<dyn Client>; 2]) {
-    loop {
+/// Reads, without pause, by turns, until it is stopped.
+async fn alternate(clock: Arc<dyn Clock>, stop: Arc<AtomicBool>, clients: [Arc<dyn Client>; 2]) {
+    while !stop.load(Ordering::Acquire) {
         for client in &clients {
             client.operate(now(&*clock)).await;
         }
@@ -168,7 +183,7 @@ async fn alternate(clock: Arc<dyn fusio_manifest::Clock>, clients: [Arc<dyn Clie
 /// Commits and bare PUTs by turns, so that both meet the same weather.
 async fn commit_in_turn(context: &Context, writer: &Arc<dyn Client>, floor: &Arc<dyn Client>) -> Commits {
     let commits = context.settings.commits;
-    let progress = context.progress.cell("commits", Duration::from_secs(commits));
+    let progress = context.progress.cell("commits", expected_time(&context.settings));
     let began = context.clock.now();
     let mut times = Vec::new();
     for number in 0..commits {
@@ -187,14 +202,12 @@ async fn commit_in_turn(context: &Context, writer: &Arc<dyn Client>, floor: &Arc
                 times.push(context.clock.now().saturating_sub(arrival.due));
             }
         }
-        if context.clock.now().saturating_sub(began).as_millis() % 1_000 < 150 {
-            progress.update(Duration::from_secs(number + 1), number + 1);
-        }
+        progress.update(context.clock.now().saturating_sub(began), number + 1);
     }
     Commits { times }
 }
 
-fn now(clock: &dyn fusio_manifest::Clock) -> Arrival {
+fn now(clock: &dyn Clock) -> Arrival {
     let now = clock.now();
     Arrival {
         due: now,

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs the tools of requirements.txt into a virtual environment below target/, once, and prints the directory
+# of their executables. Needs python3 with its venv module.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+venv=$(dirname -- "$here")/target/ci-tools
+stamp=$venv/installed.txt
+
+mkdir -p "$(dirname -- "$venv")"
+# Two runs at once must not build the same environment.
+if command -v flock >/dev/null; then
+    exec 9>"$venv.lock"
+    flock 9
+fi
+# A cache may have restored a part of it: a stamp alone proves nothing.
+if ! cmp -s "$here/requirements.txt" "$stamp" || ! "$venv/bin/weed" version >/dev/null 2>&1 ||
+    ! "$venv/bin/shellcheck" --version >/dev/null 2>&1 ||
+    ! "$venv/bin/check-jsonschema" --version >/dev/null 2>&1; then
+    rm -rf -- "$venv"
+    python3 -m venv "$venv" >&2
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --retries 10 --timeout 60 --requirement "$here/requirements.txt" >&2
+    cp -- "$here/requirements.txt" "$stamp"
+fi
+echo "$venv/bin"
