@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod genesis;
 #[cfg(test)]
 #[cfg(feature = "mutants")]

@@ -26,6 +26,8 @@ pub use markdown::markdown_summary;
 pub struct Report<'a> {
     /// The results.
     pub cell: &'a CellSummary,
+    /// Whether a schedule offered the load: else there is nothing to say about how it was kept.
+    pub open_loop: bool,
     /// What the run came to.
     pub verdict: Verdict,
     /// What was checked and held, in words.
@@ -79,7 +81,9 @@ pub fn write_results(out: &mut impl Write, report: &Report<'_>) -> io::Result<()
     write_verdict(out, report)?;
     write_floor(out, report.cell)?;
     write_cost(out, report.cell)?;
-    write_generator(out, report.cell)?;
+    if report.open_loop {
+        write_generator(out, report.cell)?;
+    }
     if !report.files.is_empty() {
         writeln!(out, "\nFiles:")?;
     }

@@ -126,6 +126,14 @@ impl<'a> Prepared<'a> {
     ///
     /// One line: why the cell could not begin.
     pub async fn new(cell: &'a Cell<'a>) -> Result<Self, String> {
+        tokio::select! {
+            prepared = Self::prepare(cell) => prepared,
+            // What it has written so far goes when the run's prefix is cleaned up.
+            () = cell.interrupt.wait() => Err("interrupted before the measurement began".to_owned()),
+        }
+    }
+
+    async fn prepare(cell: &'a Cell<'a>) -> Result<Self, String> {
         let shared = Arc::new(Shared::new(Arc::clone(&cell.clock)));
         let prefix = cell.store.prefix(&cell.name);
         let setter_up = cell

@@ -70,6 +70,15 @@ impl<F> Ended<F> {
     }
 }
 
+/// Why a scenario did not pass, in one line.
+fn reason(verdict: Verdict, failures: &[String]) -> Option<String> {
+    match (verdict, failures.is_empty()) {
+        (_, false) => Some(failures.join("; ")),
+        (Verdict::Interrupted, true) => Some("interrupted".to_owned()),
+        (Verdict::Pass | Verdict::Fail, true) => None,
+    }
+}
+
 /// What a scenario is called, and how large it is.
 struct Plan {
     /// The test's name.
@@ -272,6 +281,18 @@ fn class(requests: f64) -> ClassCount {
 }
 
 impl Context {
+    fn could_not_begin<F>(&self, error: String) -> Ended<F> {
+        let verdict = if self.interrupt.is_set() {
+            Verdict::Interrupted
+        } else {
+            Verdict::Fail
+        };
+        Ended {
+            verdict,
+            ..Ended::failed(error)
+        }
+    }
+
     /// True if the run breaks things on purpose: operations may then fail.
     fn has_faults(&self) -> bool {
         matches!(

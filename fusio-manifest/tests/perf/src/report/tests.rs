@@ -72,6 +72,7 @@ fn a_baseline_reads_as_it_should() {
     )
     .unwrap();
     let results = printed(&Report {
+        open_loop: true,
         cell: &example::cell(),
         verdict: Verdict::Pass,
         verified: &words(&["monotonic keys", "strictly serializable"]),
@@ -87,6 +88,7 @@ fn a_failure_is_listed_and_never_called_passed() {
     cell.detail.validity = Validity::Invalid("p99 lateness 9.0 ms is above 5.0 ms".to_owned());
     cell.detail.writes_unknown = 1;
     let report = Report {
+        open_loop: true,
         cell: &cell,
         verdict: Verdict::Fail,
         verified: &[],
@@ -105,6 +107,7 @@ fn a_failure_is_listed_and_never_called_passed() {
     assert!(text.contains("Unknown outcome:       1\n"), "{text}");
     assert!(!text.contains("passed") && !text.contains("Files:"), "{text}");
     let interrupted = printed(&Report {
+        open_loop: true,
         verdict: Verdict::Interrupted,
         ..report
     });
@@ -120,6 +123,7 @@ fn what_has_no_samples_is_not_available() {
     cell.detail.write.response = Spread::new(&Latencies::default());
     cell.detail.commit_floor_ratio = None;
     let report = Report {
+        open_loop: true,
         cell: &cell,
         verdict: Verdict::Fail,
         verified: &[],
@@ -156,6 +160,7 @@ fn the_markdown_tables_are_whole() {
     let cell = example::cell();
     let failures = words(&["two\nlines"]);
     let report = Report {
+        open_loop: true,
         cell: &cell,
         verdict: Verdict::Fail,
         verified: &[],

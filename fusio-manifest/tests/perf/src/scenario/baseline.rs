@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::PathBuf, sync::Arc};
 
-use super::{Context, Ended, Plan, judge::Judgement, run, workload_requests};
+use super::{Context, Ended, Plan, judge::Judgement, reason, run, workload_requests};
 use crate::{
     export::{RunFacts, write_csvs},
     output::append,
@@ -47,7 +47,7 @@ async fn measure(context: &Context) -> Ended<BaselineFields> {
             Ok(outcome) => outcome,
             Err(error) => {
                 context.say(|out| writeln!(out, "error: {error}"));
-                return Ended::failed(error);
+                return context.could_not_begin(error);
             }
         };
         let cell = summarize(context, &outcome);
@@ -172,6 +172,7 @@ fn report(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Ended
         verdict
     };
     let report = Report {
+        open_loop: true,
         cell,
         verdict,
         verified: &judgement.verified,
@@ -203,7 +204,7 @@ fn report(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Ended
     Ended {
         verdict,
         valid: cell.detail.validity.is_valid(),
-        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        reason: reason(verdict, &reasons),
         fields: Some(BaselineFields::new(cell)),
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use fusio_manifest::Clock;
 
-use super::{Context, Ended, Plan, class, judge::Judgement, run};
+use super::{Context, Ended, Plan, class, judge::Judgement, reason, run};
 use crate::{
     client::{Arrival, Client, VALUE_BYTES},
     config::WorkloadConfig,
@@ -118,7 +118,7 @@ async fn measure(context: &Context) -> Ended<RequestsFields> {
         Ok((outcome, commits)) => report(context, config, &outcome, &commits),
         Err(error) => {
             context.say(|out| writeln!(out, "error: {error}"));
-            Ended::failed(error)
+            context.could_not_begin(error)
         }
     }
 }
@@ -252,6 +252,7 @@ fn report(
     }
     files.append(&mut judgement.files);
     let report = Report {
+        open_loop: false,
         cell: &cell,
         verdict,
         verified: &judgement.verified,
@@ -273,7 +274,7 @@ fn report(
     Ended {
         verdict,
         valid: true,
-        reason: (!judgement.failures.is_empty()).then(|| judgement.failures.join("; ")),
+        reason: reason(verdict, &judgement.failures),
         fields: Some(fields),
     }
 }
