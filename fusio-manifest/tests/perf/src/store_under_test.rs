@@ -84,11 +84,7 @@ impl StoreUnderTest {
                 let (s3, embedded) = embedded(settings.seed, latency, faults.as_deref(), &meters).await?;
                 (s3, Some(embedded))
             }
-            StoreSettings::S3 {
-                bucket,
-                endpoint,
-                create_bucket,
-            } => {
+            StoreSettings::S3 { bucket, endpoint, .. } => {
                 let mut config = S3Config::new(bucket);
                 if let Some(endpoint) = endpoint {
                     config = config.endpoint(endpoint);
@@ -96,14 +92,18 @@ impl StoreUnderTest {
                 let s3 = S3Store::connect(config, Arc::clone(&meters.other))
                     .await
                     .map_err(|error| error.message)?;
-                if *create_bucket {
-                    preflight::create_bucket(&s3).await?;
-                }
                 (s3, None)
             }
         };
+        let create_bucket = matches!(
+            &settings.store,
+            StoreSettings::S3 {
+                create_bucket: true,
+                ..
+            }
+        );
         let pause = async |span| clock.sleep(span).await;
-        let leftovers = preflight::reach(&s3, ROOT, pause).await?;
+        let leftovers = preflight::reach(&s3, ROOT, create_bucket, pause).await?;
         let nonce = OsEntropy.bits().map_err(|error| error.to_string())?;
         Ok(Self {
             s3,

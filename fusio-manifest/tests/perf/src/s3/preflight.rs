@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use fusio_manifest::{
     S3Store, StoreError, StoreErrorKind,
     store::{ListPage, Store as _},
@@ -14,42 +14,51 @@ use crate::config::WorkloadConfig;
 /// Tries before an endpoint counts as dead: with a connect timeout of 3 s well within half a minute.
 const TRIES: u32 = 3;
 
-/// Makes the bucket, unless it is there already.
-///
-/// # Errors
-///
-/// One line: which bucket, and the store's answer.
-pub async fn create_bucket(store: &S3Store) -> Result<(), String> {
-    let bucket = store.bucket();
-    match store.client().create_bucket().bucket(bucket).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code().is_some_and(|code| code.starts_with("BucketAlready")) => Ok(()),
-        Err(error) => Err(format!(
-            "bucket {bucket} cannot be created at {}: {}",
-            store.describe(),
-            DisplayErrorContext(&error)
-        )),
-    }
-}
-
 /// Proves that the bucket can be reached and listed, and returns the first keys below `root`: what killed
-/// runs left behind.
+/// runs left behind. Makes the bucket first if it is missing and that is wanted.
 ///
 /// # Errors
 ///
 /// One line that names the endpoint or the bucket and says what to do.
-pub async fn reach(store: &S3Store, root: &str, pause: impl AsyncFn(Duration)) -> Result<ListPage, String> {
-    let mut tries = 0;
+pub async fn reach(
+    store: &S3Store,
+    root: &str,
+    create_bucket: bool,
+    pause: impl AsyncFn(Duration),
+) -> Result<ListPage, String> {
+    let (mut tries, mut created) = (0, false);
     loop {
         tries += 1;
         let error = match store.list(root, None).await {
             Ok(page) => return Ok(page),
             Err(error) => error,
         };
+        if error.kind == StoreErrorKind::NotFound && create_bucket && !created {
+            create(store).await?;
+            created = true;
+            continue;
+        }
         if tries >= TRIES || !error.is_transient() {
             return Err(explain(store, &error));
         }
         pause(Duration::from_millis(500)).await;
+    }
+}
+
+async fn create(store: &S3Store) -> Result<(), String> {
+    let bucket = store.bucket();
+    let Err(error) = store.client().create_bucket().bucket(bucket).send().await else {
+        return Ok(());
+    };
+    match error.code() {
+        // Another run was faster.
+        Some(code) if code.starts_with("BucketAlready") => Ok(()),
+        code => Err(format!(
+            "bucket {bucket} cannot be created ({}): {} {}",
+            store.describe(),
+            code.unwrap_or("no answer"),
+            error.message().unwrap_or_default()
+        )),
     }
 }
 
