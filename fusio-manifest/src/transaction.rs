@@ -22,8 +22,9 @@ use crate::{
 pub struct CommitOptions {
     /// How long it may take; `None` means [`crate::Options::commit_timeout`].
     pub timeout: Option<Duration>,
-    /// Send it once: if HEAD has been replaced in the meantime, return
-    /// [`PreconditionFailed`](crate::ErrorKind::PreconditionFailed) even if nothing that was read changed.
+    /// Build one body only: if its PUT loses to somebody else's, return
+    /// [`PreconditionFailed`](crate::ErrorKind::PreconditionFailed) even if nothing that was read changed. (The
+    /// same bytes may be sent again while it is unknown whether they landed.)
     pub single_attempt: bool,
 }
 

@@ -32,6 +32,7 @@ pub use conformance::conformance;
 pub use requests::requests;
 
 mod baseline;
+mod conclude;
 mod conformance;
 mod judge;
 mod requests;
@@ -183,13 +184,7 @@ async fn carry_through<F: Serialize>(
 }
 
 fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Result<(), String> {
-    let mut failure = (ended.verdict != Verdict::Pass).then(|| {
-        ended
-            .reason
-            .clone()
-            .unwrap_or_else(|| ended.verdict.as_str().to_owned())
-    });
-    let result = ScenarioResult {
+    let mut result = ScenarioResult {
         scenario: plan.name.to_owned(),
         store: context.settings.store.name().to_owned(),
         latency: context.settings.latency().map(str::to_owned),
@@ -200,12 +195,22 @@ fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Resu
         fields: ended.fields,
     };
     if let Err(error) = result.write(&context.folder) {
-        failure.get_or_insert(error.to_string());
+        // The line is the last word, so it must know.
+        context.say(|out| writeln!(out, "error: {error}"));
+        result.verdict = if result.verdict == Verdict::Pass {
+            Verdict::Fail
+        } else {
+            result.verdict
+        };
+        result.reason.get_or_insert(error.to_string());
     }
-    if let Err(error) = result.print() {
-        failure.get_or_insert(error.to_string());
+    let printed = result.print().map_err(|error| error.to_string());
+    match result.verdict {
+        Verdict::Pass => printed,
+        Verdict::Fail | Verdict::Interrupted => Err(result
+            .reason
+            .unwrap_or_else(|| result.verdict.as_str().to_owned())),
     }
-    failure.map_or(Ok(()), Err)
 }
 
 /// Ends a scenario that never began: one line, and the result line.

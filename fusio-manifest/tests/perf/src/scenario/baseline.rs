@@ -1,14 +1,16 @@
 //! The baseline: a light, steady load, and every number about it.
 
-use std::{io::Write as _, path::PathBuf, sync::Arc};
+use std::{io::Write as _, sync::Arc};
 
-use super::{Context, Ended, Plan, judge::Judgement, reason, run, workload_requests};
+use super::{
+    Context, Ended, Plan,
+    conclude::{Run, conclude},
+    judge::Judgement,
+    run, workload_requests,
+};
 use crate::{
-    export::{RunFacts, write_csvs},
-    output::append,
     price::PriceTable,
-    report::{Report, markdown_summary, store_line, write_results},
-    result::{BaselineFields, Verdict},
+    result::BaselineFields,
     run::{Cell, CellOutcome, run_loop},
     summary::{CellInput, CellSummary},
     target::engine::Engine,
@@ -22,6 +24,7 @@ const WRITE_P99_MAX_MS: f64 = 5_000.0;
 const READ_P99_MAX_MS: f64 = 3_000.0;
 
 const STEM: &str = "test_baseline";
+const TITLE: &str = "Baseline Test";
 
 /// Runs the baseline, or the load that the settings give.
 ///
@@ -31,7 +34,7 @@ const STEM: &str = "test_baseline";
 pub fn baseline() -> Result<(), String> {
     let plan = Plan {
         name: STEM,
-        title: "Baseline Test",
+        title: TITLE,
         estimate: |settings| workload_requests(&settings.workload, settings.warmup),
         duration: |settings| settings.workload.duration,
     };
@@ -151,60 +154,17 @@ fn judge(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Judgem
 }
 
 fn report(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Ended<BaselineFields> {
-    let mut judgement = judge(context, outcome, cell);
-    let verdict = match (outcome.interrupted, judgement.failures.is_empty()) {
-        (true, _) if context.interrupt.is_set() => Verdict::Interrupted,
-        (_, true) => Verdict::Pass,
-        _ => Verdict::Fail,
-    };
-    let facts = RunFacts::new(&context.settings, context.environment.finish(), verdict);
-    let mut files: Vec<PathBuf> = Vec::new();
-    match write_csvs(&context.folder, STEM, std::slice::from_ref(cell), &facts) {
-        Ok(written) => files.extend(written),
-        Err(error) => judgement.failures.push(error.to_string()),
-    }
-    files.append(&mut judgement.files);
-    files.push(context.folder.path().join(format!("{STEM}.result.json")));
-    // Writing the files may have failed after the verdict was put into them: the console has the last word.
-    let verdict = if verdict == Verdict::Pass && !judgement.failures.is_empty() {
-        Verdict::Fail
-    } else {
-        verdict
-    };
-    let report = Report {
+    let run = Run {
+        stem: STEM,
+        title: TITLE,
         open_loop: true,
-        cell,
-        verdict,
-        verified: &judgement.verified,
-        failures: &judgement.failures,
-        files: &files,
     };
-    let appended = context.settings.summary.as_ref().map(|path| {
-        append(
-            path,
-            &markdown_summary("Baseline Test", &store_line(&context.settings), &report),
-        )
-    });
-    context.say(|out| {
-        write_results(out, &report)?;
-        judgement
-            .counterexamples
-            .iter()
-            .try_for_each(|example| writeln!(out, "\n{example}"))
-    });
-    let mut reasons = judgement.failures.clone();
-    if let Some(Err(error)) = appended {
-        reasons.push(error.to_string());
-    }
-    let verdict = if verdict == Verdict::Pass && !reasons.is_empty() {
-        Verdict::Fail
-    } else {
-        verdict
-    };
+    let (verdict, reason) = conclude(context, &run, cell, judge(context, outcome, cell));
+    let valid = cell.detail.validity.is_valid();
     Ended {
         verdict,
-        valid: cell.detail.validity.is_valid(),
-        reason: reason(verdict, &reasons),
+        valid,
+        reason,
         fields: Some(BaselineFields::new(cell)),
     }
 }

@@ -12,16 +12,19 @@ use std::{
 
 use fusio_manifest::Clock;
 
-use super::{Context, Ended, Plan, class, judge::Judgement, reason, run};
+use super::{
+    Context, Ended, Plan, class,
+    conclude::{Run, conclude},
+    judge::Judgement,
+    run,
+};
 use crate::{
     client::{Arrival, Client, VALUE_BYTES},
     config::WorkloadConfig,
-    export::{RunFacts, write_csvs},
     metrics::Latencies,
     price::PriceTable,
-    report::{Report, write_results},
     requests::RequestCounts,
-    result::{RequestsFields, Verdict},
+    result::RequestsFields,
     run::{Cell, CellOutcome, Prepared},
     settings::Settings,
     summary::{CellInput, CellSummary},
@@ -41,6 +44,7 @@ const FLOOR_JUDGED_MS: f64 = 10.0;
 const COMMIT_OVERHEAD_BYTES: u64 = 60;
 
 const STEM: &str = "test_requests";
+const TITLE: &str = "Requests Test";
 
 /// Makes `PERF_COMMITS` commits, one after the other, and reads meanwhile.
 ///
@@ -50,7 +54,7 @@ const STEM: &str = "test_requests";
 pub fn requests() -> Result<(), String> {
     let plan = Plan {
         name: STEM,
-        title: "Requests Test",
+        title: TITLE,
         estimate,
         duration: expected_time,
     };
@@ -237,44 +241,17 @@ fn report(
     });
     let (first, last) = commits.first_and_last_p50_ms();
     let fields = RequestsFields::new(&cell, first, last);
-    let mut judgement = judge(context, outcome, &fields, &cell);
-    let interrupted = context.interrupt.is_set();
-    let verdict = match (interrupted, judgement.failures.is_empty()) {
-        (true, _) => Verdict::Interrupted,
-        (false, true) => Verdict::Pass,
-        (false, false) => Verdict::Fail,
-    };
-    let facts = RunFacts::new(&context.settings, context.environment.finish(), verdict);
-    let mut files = Vec::new();
-    match write_csvs(&context.folder, STEM, std::slice::from_ref(&cell), &facts) {
-        Ok(written) => files.extend(written),
-        Err(error) => judgement.failures.push(error.to_string()),
-    }
-    files.append(&mut judgement.files);
-    let report = Report {
+    let run = Run {
+        stem: STEM,
+        title: TITLE,
         open_loop: false,
-        cell: &cell,
-        verdict,
-        verified: &judgement.verified,
-        failures: &judgement.failures,
-        files: &files,
     };
-    context.say(|out| {
-        write_results(out, &report)?;
-        judgement
-            .counterexamples
-            .iter()
-            .try_for_each(|example| writeln!(out, "\n{example}"))
-    });
-    let verdict = if verdict == Verdict::Pass && !judgement.failures.is_empty() {
-        Verdict::Fail
-    } else {
-        verdict
-    };
+    let judgement = judge(context, outcome, &fields, &cell);
+    let (verdict, reason) = conclude(context, &run, &cell, judgement);
     Ended {
         verdict,
         valid: true,
-        reason: reason(verdict, &judgement.failures),
+        reason,
         fields: Some(fields),
     }
 }

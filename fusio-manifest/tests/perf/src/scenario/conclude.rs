@@ -1,0 +1,85 @@
+//! The end of a run that measured: its files, what people read, and its verdict.
+
+use std::io::Write as _;
+
+use super::{Context, judge::Judgement, reason};
+use crate::{
+    export::{RunFacts, write_csvs},
+    output::append,
+    report::{Report, markdown_summary, store_line, write_results},
+    result::Verdict,
+    summary::CellSummary,
+};
+
+/// What a run is called, and how its load came about.
+pub(super) struct Run {
+    /// The test's name, and the stem of its files.
+    pub(super) stem: &'static str,
+    /// As people read it.
+    pub(super) title: &'static str,
+    /// Whether a schedule offered the load.
+    pub(super) open_loop: bool,
+}
+
+/// Writes the files, prints the report, and says what the run came to and why.
+pub(super) fn conclude(
+    context: &Context,
+    run: &Run,
+    cell: &CellSummary,
+    mut judgement: Judgement,
+) -> (Verdict, Option<String>) {
+    let facts = RunFacts::new(
+        &context.settings,
+        context.environment.finish(),
+        verdict(context, &judgement),
+    );
+    let mut files = Vec::new();
+    match write_csvs(&context.folder, run.stem, std::slice::from_ref(cell), &facts) {
+        Ok(written) => files.extend(written),
+        Err(error) => judgement.failures.push(error.to_string()),
+    }
+    files.append(&mut judgement.files);
+    files.push(context.folder.path().join(format!("{}.result.json", run.stem)));
+    if let Some(path) = &context.settings.summary {
+        let report = report(run, cell, verdict(context, &judgement), &judgement, &files);
+        let markdown = markdown_summary(run.title, &store_line(&context.settings), &report);
+        if let Err(error) = append(path, &markdown) {
+            judgement.failures.push(error.to_string());
+        }
+    }
+    let verdict = verdict(context, &judgement);
+    context.say(|out| {
+        write_results(out, &report(run, cell, verdict, &judgement, &files))?;
+        judgement
+            .counterexamples
+            .iter()
+            .try_for_each(|example| writeln!(out, "\n{example}"))
+    });
+    (verdict, reason(verdict, &judgement.failures))
+}
+
+fn report<'a>(
+    run: &Run,
+    cell: &'a CellSummary,
+    verdict: Verdict,
+    judgement: &'a Judgement,
+    files: &'a [std::path::PathBuf],
+) -> Report<'a> {
+    let (verified, failures) = (&judgement.verified, &judgement.failures);
+    Report {
+        open_loop: run.open_loop,
+        cell,
+        verdict,
+        verified,
+        failures,
+        files,
+    }
+}
+
+fn verdict(context: &Context, judgement: &Judgement) -> Verdict {
+    match (context.interrupt.is_set(), judgement.failures.is_empty()) {
+        (true, _) => Verdict::Interrupted,
+        (false, true) => Verdict::Pass,
+        (false, false) => Verdict::Fail,
+    }
+}
