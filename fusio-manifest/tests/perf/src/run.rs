@@ -11,9 +11,8 @@ use std::{
 use fusio_manifest::{Clock, Moment, RequestMeter};
 
 use crate::{
-    client::{Arrival, Client, Driver, MonotonicWriter, Own, Reader, Shared, Writer},
-    config::{WorkloadConfig, WriterKind},
-    floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE, FloorGet, FloorObject, FloorPut},
+    client::{Arrival, Client, Driver, MonotonicWriter, Own, Shared},
+    config::WorkloadConfig,
     history::{ClientId, History, State},
     interrupt::Interrupt,
     metrics::{Latencies, MetricsCollector, Role},
@@ -25,6 +24,10 @@ use crate::{
     store_under_test::StoreUnderTest,
     target::{Target, TargetHandle},
 };
+
+pub use clients::Clients;
+
+mod clients;
 
 /// How long operations may take to end once nothing new is issued: longer than any deadline of theirs.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
@@ -75,21 +78,6 @@ pub struct CellOutcome {
     pub undrained: u64,
     /// How many errors clients met, and the first few.
     pub errors: (u64, Vec<String>),
-}
-
-/// The clients of a cell.
-#[derive(Debug)]
-pub struct Clients {
-    owns: Vec<Arc<Own>>,
-    /// Those that commit.
-    pub writers: Vec<(Plan, Arc<Driver>)>,
-    /// Those that read.
-    pub readers: Vec<(Plan, Arc<Driver>)>,
-    floor: Vec<(Plan, Arc<Driver>)>,
-    /// The one that sends bare PUTs.
-    pub floor_put: Arc<FloorPut>,
-    /// The one that sends bare GETs.
-    pub floor_get: Arc<FloorGet>,
 }
 
 /// A cell whose manifest is made, whose clients are connected and warm.
@@ -236,104 +224,6 @@ async fn commit_first_key(
     }
     let (_, errors) = shared.errors.all();
     Err(format!("the first commit did not succeed: {}", errors.join("; ")))
-}
-
-impl Clients {
-    async fn open(cell: &Cell<'_>, shared: &Arc<Shared>, prefix: &str) -> Result<Self, String> {
-        let (config, meters) = (cell.config, &cell.store.meters);
-        let mut clients = Vec::new();
-        let mut next_id = SETTER_UP.0;
-        for (role, count, meter) in [
-            (Role::Writer, config.num_writers, &meters.writers),
-            (Role::Reader, config.num_readers, &meters.readers),
-        ] {
-            for _ in 0..count {
-                next_id += 1;
-                let handle = cell.target.open(cell.store.store(meter), prefix).await?;
-                let seed = seed_of(cell.settings.seed, next_id);
-                let id = ClientId(next_id);
-                clients.push((
-                    role,
-                    Own::new(id, role, config.duration, seed, handle, Arc::clone(shared)),
-                ));
-            }
-        }
-        let sized_like = clients
-            .first()
-            .map(|(_, own)| Arc::clone(&own.handle))
-            .ok_or("no clients")?;
-        let store = cell.store.store(&meters.floor);
-        let object = FloorObject::create(store, prefix, sized_like, Arc::clone(shared)).await?;
-        let floor_put = FloorPut::new(Arc::clone(&object), config.duration);
-        let floor_get = FloorGet::new(object, config.duration);
-        let of = |wanted| {
-            clients
-                .iter()
-                .filter(move |(role, _)| *role == wanted)
-                .map(|(_, own)| Arc::clone(own))
-        };
-        let writers = of(Role::Writer).map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
-        let readers =
-            of(Role::Reader).map(|own| cell.drive(own.id.0, config.reader_rate, Arc::new(Reader::new(own))));
-        let floor = vec![
-            cell.drive(
-                next_id + 1,
-                FLOOR_PUT_RATE,
-                Arc::clone(&floor_put) as Arc<dyn Client>,
-            ),
-            cell.drive(
-                next_id + 2,
-                FLOOR_GET_RATE,
-                Arc::clone(&floor_get) as Arc<dyn Client>,
-            ),
-        ];
-        Ok(Self {
-            writers: writers.collect(),
-            readers: readers.collect(),
-            owns: clients.into_iter().map(|(_, own)| own).collect(),
-            floor,
-            floor_put,
-            floor_get,
-        })
-    }
-
-    fn everyone(&self) -> Vec<(Plan, Arc<Driver>)> {
-        self.writers
-            .iter()
-            .chain(&self.readers)
-            .chain(&self.floor)
-            .cloned()
-            .collect()
-    }
-}
-
-impl Cell<'_> {
-    fn writer(&self, own: Arc<Own>) -> Arc<dyn Client> {
-        match self.settings.writer_kind {
-            WriterKind::Monotonic => Arc::new(MonotonicWriter::new(own)),
-            WriterKind::ReadModifyWrite => {
-                Arc::new(Writer::new(own, self.config.keys, self.config.max_retry_count))
-            }
-        }
-    }
-
-    fn drive(&self, number: u32, rate: f64, client: Arc<dyn Client>) -> (Plan, Arc<Driver>) {
-        // A plan's draws are others than its client's: the floor's, too, when both are equally fast.
-        let seed = seed_of(!self.settings.seed, number);
-        let plan = Plan {
-            arrivals: self.settings.arrivals,
-            rate,
-            seed,
-        };
-        (
-            plan,
-            Driver::new(
-                client,
-                Arc::clone(&self.clock),
-                u64::from(self.settings.in_flight),
-            ),
-        )
-    }
 }
 
 /// Readers and bare requests run for a while: connections are made, caches warm. Nothing of it is measured,

@@ -1,0 +1,128 @@
+//! The clients of a cell: each with a handle of its own, as processes of their own would have.
+
+use std::sync::Arc;
+
+use super::{Cell, SETTER_UP, seed_of};
+use crate::{
+    client::{Client, Driver, MonotonicWriter, Own, Reader, Shared, Writer},
+    config::WriterKind,
+    floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE, FloorGet, FloorObject, FloorPut},
+    history::ClientId,
+    metrics::Role,
+    schedule::Plan,
+};
+
+/// The clients of a cell.
+#[derive(Debug)]
+pub struct Clients {
+    pub(super) owns: Vec<Arc<Own>>,
+    /// Those that commit.
+    pub writers: Vec<(Plan, Arc<Driver>)>,
+    /// Those that read.
+    pub readers: Vec<(Plan, Arc<Driver>)>,
+    pub(super) floor: Vec<(Plan, Arc<Driver>)>,
+    /// The one that sends bare PUTs.
+    pub floor_put: Arc<FloorPut>,
+    /// The one that sends bare GETs.
+    pub floor_get: Arc<FloorGet>,
+}
+
+impl Clients {
+    /// Opens a handle for each, and the floor's object.
+    pub(super) async fn open(cell: &Cell<'_>, shared: &Arc<Shared>, prefix: &str) -> Result<Self, String> {
+        let (config, meters) = (cell.config, &cell.store.meters);
+        let mut clients = Vec::new();
+        let mut next_id = SETTER_UP.0;
+        for (role, count, meter) in [
+            (Role::Writer, config.num_writers, &meters.writers),
+            (Role::Reader, config.num_readers, &meters.readers),
+        ] {
+            for _ in 0..count {
+                next_id += 1;
+                let handle = cell.target.open(cell.store.store(meter), prefix).await?;
+                let seed = seed_of(cell.settings.seed, next_id);
+                let id = ClientId(next_id);
+                clients.push((
+                    role,
+                    Own::new(id, role, config.duration, seed, handle, Arc::clone(shared)),
+                ));
+            }
+        }
+        let sized_like = clients
+            .first()
+            .map(|(_, own)| Arc::clone(&own.handle))
+            .ok_or("no clients")?;
+        let store = cell.store.store(&meters.floor);
+        let object = FloorObject::create(store, prefix, sized_like, Arc::clone(shared)).await?;
+        let floor_put = FloorPut::new(Arc::clone(&object), config.duration);
+        let floor_get = FloorGet::new(object, config.duration);
+        let of = |wanted| {
+            clients
+                .iter()
+                .filter(move |(role, _)| *role == wanted)
+                .map(|(_, own)| Arc::clone(own))
+        };
+        let writers = of(Role::Writer).map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
+        let readers =
+            of(Role::Reader).map(|own| cell.drive(own.id.0, config.reader_rate, Arc::new(Reader::new(own))));
+        let floor = vec![
+            cell.drive(
+                next_id + 1,
+                FLOOR_PUT_RATE,
+                Arc::clone(&floor_put) as Arc<dyn Client>,
+            ),
+            cell.drive(
+                next_id + 2,
+                FLOOR_GET_RATE,
+                Arc::clone(&floor_get) as Arc<dyn Client>,
+            ),
+        ];
+        Ok(Self {
+            writers: writers.collect(),
+            readers: readers.collect(),
+            owns: clients.into_iter().map(|(_, own)| own).collect(),
+            floor,
+            floor_put,
+            floor_get,
+        })
+    }
+
+    /// All of them.
+    pub(super) fn everyone(&self) -> Vec<(Plan, Arc<Driver>)> {
+        self.writers
+            .iter()
+            .chain(&self.readers)
+            .chain(&self.floor)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Cell<'_> {
+    fn writer(&self, own: Arc<Own>) -> Arc<dyn Client> {
+        match self.settings.writer_kind {
+            WriterKind::Monotonic => Arc::new(MonotonicWriter::new(own)),
+            WriterKind::ReadModifyWrite => {
+                Arc::new(Writer::new(own, self.config.keys, self.config.max_retry_count))
+            }
+        }
+    }
+
+    fn drive(&self, number: u32, rate: f64, client: Arc<dyn Client>) -> (Plan, Arc<Driver>) {
+        // A plan's draws are others than its client's: the floor's, too, when both are equally fast.
+        let seed = seed_of(!self.settings.seed, number);
+        let plan = Plan {
+            arrivals: self.settings.arrivals,
+            rate,
+            seed,
+        };
+        (
+            plan,
+            Driver::new(
+                client,
+                Arc::clone(&self.clock),
+                u64::from(self.settings.in_flight),
+            ),
+        )
+    }
+}
