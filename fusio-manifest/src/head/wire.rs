@@ -1,5 +1,5 @@
 //! The messages of `proto/head.proto`, written by hand so that building needs no protoc. A test in
-//! `tests/suite` holds the two together.
+//! `wire/tests.rs` holds the two together.
 
 use bytes::Bytes;
 

@@ -213,7 +213,7 @@ pub struct Failure {
 
 /// Runs every check on objects below `<prefix>conformance/`, one after another, and deletes them at the end,
 /// also after a failure (not if the future is dropped). Nothing else may lie or write there. Sends about
-/// 1,700 requests, most of them PUTs of a few bytes, and moves about 11 MiB. Needs a tokio runtime.
+/// 2,600 requests, most of them PUTs of a few bytes, and moves about 11 MiB. Needs a tokio runtime.
 ///
 /// Failures that pass (time-outs, broken connections, 409, 5xx, requests to slow down) are tried again, and
 /// a PUT whose reply was lost is settled by a GET, so that an unreliable network alone fails nothing.

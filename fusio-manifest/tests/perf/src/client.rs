@@ -30,7 +30,7 @@ mod monotonic_writer;
 mod reader;
 mod writer;
 
-/// The length of each value. With its key a commit is then 109 bytes of payload.
+/// The length of each value. With its key a commit is then 110 bytes of payload.
 pub const VALUE_BYTES: usize = 100;
 
 /// The kinds of clients.
