@@ -23,8 +23,11 @@ use crate::{
     report::{store_line, write_header},
     requests::{ClassCount, RequestCounts},
     result::{ScenarioResult, Verdict},
+    run::{Cell, CellOutcome},
     settings::{Settings, StoreSettings},
     store_under_test::StoreUnderTest,
+    summary::{CellInput, CellSummary},
+    target::engine::Engine,
 };
 
 pub use baseline::baseline;
@@ -286,6 +289,40 @@ fn class(requests: f64) -> ClassCount {
 }
 
 impl Context {
+    /// The engine, on the run's clock.
+    fn engine(&self) -> Engine {
+        let mut engine = Engine::default();
+        engine.options.clock = Arc::clone(&self.clock);
+        engine
+    }
+
+    /// A cell of this run.
+    fn cell<'a>(&'a self, name: String, config: &'a WorkloadConfig, target: &'a Engine) -> Cell<'a> {
+        Cell {
+            name,
+            config,
+            settings: &self.settings,
+            store: &self.store,
+            target,
+            clock: Arc::clone(&self.clock),
+            interrupt: &self.interrupt,
+            progress: &self.progress,
+        }
+    }
+
+    /// The numbers of a cell that has ended.
+    fn summarize(&self, config: &WorkloadConfig, outcome: &CellOutcome) -> CellSummary {
+        CellSummary::new(&CellInput {
+            config,
+            measured: outcome.measured,
+            metrics: &outcome.metrics,
+            floor_put: &outcome.floor_put,
+            floor_get: &outcome.floor_get,
+            requests: &outcome.requests,
+            prices: PriceTable::of(&self.settings.store),
+        })
+    }
+
     fn could_not_begin<F>(&self, error: String) -> Ended<F> {
         let verdict = if self.interrupt.is_set() {
             Verdict::Interrupted

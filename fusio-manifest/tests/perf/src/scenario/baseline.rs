@@ -1,6 +1,6 @@
 //! The baseline: a light, steady load, and every number about it.
 
-use std::{io::Write as _, sync::Arc};
+use std::io::Write as _;
 
 use super::{
     Context, Ended, Plan,
@@ -9,11 +9,9 @@ use super::{
     run, workload_requests,
 };
 use crate::{
-    price::PriceTable,
     result::BaselineFields,
-    run::{Cell, CellOutcome, run_loop},
-    summary::{CellInput, CellSummary},
-    target::engine::Engine,
+    run::{CellOutcome, run_loop},
+    summary::CellSummary,
 };
 
 /// The most that attempts may lose their precondition.
@@ -53,7 +51,7 @@ async fn measure(context: &Context) -> Ended<BaselineFields> {
                 return context.could_not_begin(error);
             }
         };
-        let cell = summarize(context, &outcome);
+        let cell = context.summarize(&context.settings.workload, &outcome);
         match cell.detail.validity.reason() {
             Some(reason) if number < tries && !outcome.interrupted && !context.store.budget_spent() => {
                 context.say(|out| writeln!(out, "Invalid ({reason}): running again"));
@@ -65,31 +63,8 @@ async fn measure(context: &Context) -> Ended<BaselineFields> {
 }
 
 async fn run_cell(context: &Context, number: u32) -> Result<CellOutcome, String> {
-    let mut engine = Engine::default();
-    engine.options.clock = Arc::clone(&context.clock);
-    run_loop(&Cell {
-        name: format!("baseline-{number}"),
-        config: &context.settings.workload,
-        settings: &context.settings,
-        store: &context.store,
-        target: &engine,
-        clock: Arc::clone(&context.clock),
-        interrupt: &context.interrupt,
-        progress: &context.progress,
-    })
-    .await
-}
-
-fn summarize(context: &Context, outcome: &CellOutcome) -> CellSummary {
-    CellSummary::new(&CellInput {
-        config: &context.settings.workload,
-        measured: outcome.measured,
-        metrics: &outcome.metrics,
-        floor_put: &outcome.floor_put,
-        floor_get: &outcome.floor_get,
-        requests: &outcome.requests,
-        prices: PriceTable::of(&context.settings.store),
-    })
+    let engine = context.engine();
+    run_loop(&context.cell(format!("baseline-{number}"), &context.settings.workload, &engine)).await
 }
 
 fn judge(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Judgement {

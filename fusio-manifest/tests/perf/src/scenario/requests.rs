@@ -22,13 +22,11 @@ use crate::{
     client::{Arrival, Client, VALUE_BYTES},
     config::WorkloadConfig,
     metrics::Latencies,
-    price::PriceTable,
     requests::RequestCounts,
     result::RequestsFields,
-    run::{Cell, CellOutcome, Prepared},
+    run::{CellOutcome, Prepared},
     settings::Settings,
-    summary::{CellInput, CellSummary},
-    target::engine::Engine,
+    summary::CellSummary,
 };
 
 /// Readers that alternate between a fresh read and a bare GET while the writer commits. So many that the p50
@@ -128,18 +126,8 @@ async fn measure(context: &Context) -> Ended<RequestsFields> {
 }
 
 async fn carry_out(context: &Context, config: &WorkloadConfig) -> Result<(CellOutcome, Commits), String> {
-    let mut engine = Engine::default();
-    engine.options.clock = Arc::clone(&context.clock);
-    let cell = Cell {
-        name: "requests".to_owned(),
-        config,
-        settings: &context.settings,
-        store: &context.store,
-        target: &engine,
-        clock: Arc::clone(&context.clock),
-        interrupt: &context.interrupt,
-        progress: &context.progress,
-    };
+    let engine = context.engine();
+    let cell = context.cell("requests".to_owned(), config, &engine);
     let mut prepared = Prepared::new(&cell).await?;
     let t0 = prepared.begin();
     let writer = prepared
@@ -230,15 +218,7 @@ fn report(
     let seconds = outcome.measured.as_secs_f64().max(f64::EPSILON);
     config.writer_rate = outcome.metrics.writer.count() as f64 / seconds;
     config.reader_rate = outcome.metrics.reader.succeeded.count() as f64 / seconds / f64::from(READERS);
-    let cell = CellSummary::new(&CellInput {
-        config: &config,
-        measured: outcome.measured,
-        metrics: &outcome.metrics,
-        floor_put: &outcome.floor_put,
-        floor_get: &outcome.floor_get,
-        requests: &outcome.requests,
-        prices: PriceTable::of(&context.settings.store),
-    });
+    let cell = context.summarize(&config, outcome);
     let (first, last) = commits.first_and_last_p50_ms();
     let fields = RequestsFields::new(&cell, first, last);
     let run = Run {
