@@ -2,26 +2,33 @@
 //! sends it as one PUT of HEAD, finds out what became of it, and answers. A caller that gives up never stops
 //! a PUT that is under way.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::{
-    clock::{Clock, Moment},
+    clock::Moment,
     conflict::ReadSet,
     error::{Error, ErrorKind, Result},
     head::Write,
     id::TransactionId,
     receipt::{Attempt, Receipt},
 };
-use ticket::{Left, Ticket};
+pub(crate) use queue::CommitQueue;
+use stored::Stored;
+use ticket::Ticket;
 pub(crate) use wire::Wire;
 
 mod batch;
-pub(crate) mod body;
+mod body;
 mod contention;
+pub(crate) mod fate;
+mod gather;
+mod layout;
 mod publish;
+mod queue;
+mod spill;
+mod stored;
 mod ticket;
 mod wire;
 
@@ -35,10 +42,19 @@ pub(crate) struct Prepared {
     pub(crate) single_attempt: bool,
 }
 
+impl Prepared {
+    /// The bytes of the keys and values that it writes.
+    fn bytes(&self) -> u64 {
+        self.writes.iter().map(|write| write.bytes() as u64).sum()
+    }
+}
+
 /// One in the queue, with the line back to its caller.
 #[derive(Debug)]
 struct Submission {
     prepared: Prepared,
+    /// The log object that holds it already.
+    stored: Option<Arc<Stored>>,
     deadline: Moment,
     ticket: Arc<Ticket>,
     reply: oneshot::Sender<Result<Receipt>>,
@@ -69,118 +85,6 @@ impl Submission {
             Some(token) => self.failed(Error::unknown(token, cause)),
             None => self.failed(Error::new(ErrorKind::Unavailable, cause)),
         }
-    }
-}
-
-/// The callers' end of the wire.
-#[derive(Debug)]
-pub(crate) struct CommitQueue {
-    sender: Mutex<Option<mpsc::Sender<Submission>>>,
-    /// Set once the wire has answered everything and ended, or is gone with its runtime.
-    ended: watch::Receiver<bool>,
-    clock: Arc<dyn Clock>,
-    length: usize,
-}
-
-impl CommitQueue {
-    /// Starts the wire.
-    pub(crate) fn start(wire: Wire, clock: Arc<dyn Clock>, length: usize) -> Self {
-        let (sender, receiver) = mpsc::channel(length);
-        let (ending, ended) = watch::channel(false);
-        tokio::spawn(async move {
-            wire.run(receiver).await;
-            // Nobody may be waiting.
-            let _ = ending.send(true);
-        });
-        Self {
-            sender: Mutex::new(Some(sender)),
-            ended,
-            clock,
-            length,
-        }
-    }
-
-    /// Commits one transaction.
-    pub(crate) async fn commit(&self, prepared: Prepared, timeout: Duration) -> Result<Receipt> {
-        let (reply, mut answer) = oneshot::channel();
-        let ticket = Arc::new(Ticket::default());
-        let leave_on_drop = LeaveOnDrop(&ticket);
-        let deadline = self.clock.now().saturating_add(timeout);
-        self.enqueue(Submission {
-            prepared,
-            deadline,
-            ticket: Arc::clone(&ticket),
-            reply,
-            arrival: 0,
-        })?;
-        tokio::select! {
-            biased;
-            answer = &mut answer => return answer.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
-            () = self.clock.sleep(timeout) => {}
-        }
-        match ticket.leave() {
-            Left::Queued(attempts) => Err(Error::new(
-                ErrorKind::DeadlineExceeded,
-                format!(
-                    "the commit's deadline of {} ms passed; it is not committed",
-                    timeout.as_millis()
-                ),
-            )
-            .with_attempts(attempts)),
-            Left::InBody(token, attempts) => {
-                let cause = format!(
-                    "its deadline of {} ms passed while its PUT was under way",
-                    timeout.as_millis()
-                );
-                Err(Error::unknown(token, &cause).with_attempts(attempts))
-            }
-            Left::Answered => answer.await.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
-        }
-    }
-
-    /// Takes no more commits, and returns when those in the queue are answered.
-    pub(crate) async fn close(&self) {
-        drop(self.sender.lock().take());
-        // An error says that the wire is gone with its runtime: there is nothing to wait for.
-        let _ = self.ended.clone().wait_for(|ended| *ended).await;
-    }
-
-    fn enqueue(&self, submission: Submission) -> Result<()> {
-        let sender = self.sender.lock();
-        let Some(sender) = sender.as_ref() else {
-            return Err(Error::new(ErrorKind::Closed, "the handle is closed"));
-        };
-        sender.try_send(submission).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::new(
-                ErrorKind::Busy,
-                format!("{} commits wait already, the most of this handle", self.length),
-            ),
-            mpsc::error::TrySendError::Closed(_) => {
-                Error::new(ErrorKind::Closed, "the handle's runtime has stopped")
-            }
-        })
-    }
-}
-
-/// The wire ended without an answer: its runtime was shut down.
-fn wire_gone(left: &LeaveOnDrop<'_>) -> Error {
-    match left.0.leave() {
-        Left::InBody(token, attempts) => {
-            Error::unknown(token, "its runtime stopped while its PUT was under way").with_attempts(attempts)
-        }
-        Left::Queued(attempts) => {
-            Error::new(ErrorKind::Closed, "the handle's runtime has stopped").with_attempts(attempts)
-        }
-        Left::Answered => Error::new(ErrorKind::Closed, "the handle's runtime has stopped"),
-    }
-}
-
-/// A caller whose future is dropped has left: its transaction enters no new body.
-struct LeaveOnDrop<'a>(&'a Ticket);
-
-impl Drop for LeaveOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
     }
 }
 

@@ -15,7 +15,10 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use crate::id::ManifestId;
+use crate::{
+    error::{Error, ErrorKind},
+    id::ManifestId,
+};
 
 /// The bytes before the body.
 pub(crate) const HEADER_BYTES: usize = 40;
@@ -28,6 +31,7 @@ const MAGIC: [u8; 4] = *b"FMAN";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Head = 1,
+    Log = 2,
 }
 
 /// Why bytes are not what they should be.
@@ -48,6 +52,15 @@ pub(crate) enum FormatError {
 impl FormatError {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
+    }
+
+    /// As a reader of that object is told.
+    pub(crate) fn in_object(&self, key: &str) -> Error {
+        let kind = match self {
+            Self::NewerVersion { .. } | Self::UnknownFeatures { .. } => ErrorKind::Unsupported,
+            Self::Damaged(_) | Self::Foreign => ErrorKind::Corrupt,
+        };
+        Error::new(kind, format!("object {key}: {self}"))
     }
 }
 

@@ -3,15 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    access::{Access, Purpose},
     backoff::Backoff,
-    clock::{Moment, within},
+    clock::Moment,
     error::{Error, ErrorKind, Result},
     head::Head,
-    head_io::{decode, get, timed_out},
-    id::{Keys, ManifestId, Nonce, is_manifest_object},
+    head_io::{Fetched, Gone},
+    id::{ManifestId, Nonce, is_manifest_object},
+    log_store::{LogStore, Logged, Unread},
     options::Options,
     state::State,
-    store::{ETag, GetAnswer, GetOptions, PutMode, Store, StoreError, StoreErrorKind, probe},
+    store::{ETag, GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind, probe},
 };
 
 /// What `create` found.
@@ -38,22 +40,28 @@ fn backoff() -> Backoff {
     Backoff::new(Duration::from_millis(100), Duration::from_secs(1), RETRIES)
 }
 
-/// Reads HEAD; `None` if there is none.
-async fn find(store: &dyn Store, keys: &Keys, options: &Options) -> Result<Option<Found>> {
+/// Reads HEAD and the log objects that it names; `None` if there is no HEAD.
+async fn find(log: &Arc<LogStore>, access: &Access, read_timeout: Duration) -> Result<Option<Found>> {
     let mut backoff = backoff();
+    let mut gone = Gone::default();
     loop {
-        let sent_at = options.clock.now();
-        let limit = options.request_timeout;
-        let error = match get(store, &*options.clock, keys.head(), GetOptions::default(), limit).await {
+        let sent_at = access.clock.now();
+        let key = access.keys.head();
+        let deadline = sent_at.saturating_add(read_timeout);
+        let error = match access.get(key, GetOptions::default(), deadline).await {
             Ok(GetAnswer::Found { bytes, etag }) => {
-                let length = bytes.len();
-                let state = State::build(decode(keys.head(), bytes)?, etag, length)?;
-                return Ok(Some(Found { state, sent_at }));
+                let fetched = Fetched::decode(key, bytes, etag)?;
+                match fetched.into_state(log, None, deadline).await {
+                    Ok(state) => return Ok(Some(Found { state, sent_at })),
+                    Err(Unread::Gone(name)) => gone.again(access, name)?,
+                    Err(Unread::Failed(error)) => return Err(error),
+                }
+                continue;
             }
             Ok(GetAnswer::NotModified) => StoreError::new(
                 StoreErrorKind::Unexpected,
                 "GET",
-                keys.head(),
+                key,
                 "304 to a request without a condition",
             ),
             Err(error) if error.kind == StoreErrorKind::NotFound => {
@@ -62,19 +70,19 @@ async fn find(store: &dyn Store, keys: &Keys, options: &Options) -> Result<Optio
             }
             Err(error) => error,
         };
-        retry_or_fail(&mut backoff, options, "reading HEAD", error).await?;
+        retry_or_fail(&mut backoff, access, "reading HEAD", error).await?;
     }
 }
 
 /// Opens what is there.
-pub(crate) async fn open(store: &dyn Store, keys: &Keys, options: &Options) -> Result<Found> {
-    find(store, keys, options).await?.ok_or_else(|| {
+pub(crate) async fn open(log: &Arc<LogStore>, access: &Access, options: &Options) -> Result<Found> {
+    find(log, access, options.read_timeout).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!(
                 "no manifest at \"{}\" in {}: create it, or check bucket and prefix",
-                keys.head(),
-                store.describe()
+                access.keys.head(),
+                access.store.describe()
             ),
         )
     })
@@ -82,64 +90,61 @@ pub(crate) async fn open(store: &dyn Store, keys: &Keys, options: &Options) -> R
 
 /// Opens what is there, or makes the first HEAD.
 pub(crate) async fn create(
-    store: &Arc<dyn Store>,
-    keys: &Keys,
+    log: &Arc<LogStore>,
+    access: &Access,
     options: &Options,
 ) -> Result<(Found, Creation)> {
-    if let Some(found) = find(&**store, keys, options).await? {
+    if let Some(found) = find(log, access, options.read_timeout).await? {
         return Ok((found, Creation::Adopted));
     }
-    probe::probe(store, &*options.clock, &*options.entropy, keys.prefix()).await?;
-    if let Some(orphan) = find_orphan(&**store, keys, options).await? {
+    probe::probe(
+        &access.store,
+        &*access.clock,
+        &*access.entropy,
+        access.keys.prefix(),
+    )
+    .await?;
+    if let Some(orphan) = find_orphan(access).await? {
         // Another creator may have been faster than the probe: then what was found is no orphan.
-        return match find(&**store, keys, options).await? {
+        return match find(log, access, options.read_timeout).await? {
             Some(found) => Ok((found, Creation::Adopted)),
             None => Err(Error::new(
                 ErrorKind::HeadLost,
                 format!(
                     "\"{orphan}\" belongs to a manifest whose HEAD is gone from \"{}\": restore HEAD, or remove \
                      what is left, or choose another prefix",
-                    keys.head()
+                    access.keys.head()
                 ),
             )),
         };
     }
-    if let Ok(Some(warning)) = store.warning().await {
-        tracing::warn!(store = store.describe(), "{warning}");
+    if let Ok(Some(warning)) = access.store.warning().await {
+        tracing::warn!(store = access.store.describe(), "{warning}");
     }
-    first_head(&**store, keys, options).await
+    first_head(log, access, options).await
 }
 
 /// An object of a manifest below the prefix. Without a HEAD it means that HEAD was lost, and a new one would
 /// bury what it holds.
-async fn find_orphan(store: &dyn Store, keys: &Keys, options: &Options) -> Result<Option<String>> {
+async fn find_orphan(access: &Access) -> Result<Option<String>> {
+    let prefix = access.keys.prefix();
     let mut after: Option<String> = None;
     let mut backoff = backoff();
     loop {
-        let listed = bounded(
-            options,
-            "LIST",
-            keys.prefix(),
-            store.list(keys.prefix(), after.as_deref()),
-        )
-        .await;
+        let page = access.store.list(prefix, after.as_deref());
+        let listed = access.bounded("LIST", prefix, access.request_timeout, page).await;
         let page = match listed {
             Ok(page) => page,
             Err(error) => {
-                retry_or_fail(
-                    &mut backoff,
-                    options,
-                    "looking for objects of a lost manifest",
-                    error,
-                )
-                .await?;
+                let doing = "looking for objects of a lost manifest";
+                retry_or_fail(&mut backoff, access, doing, error).await?;
                 continue;
             }
         };
         if let Some(orphan) = page
             .objects
             .iter()
-            .find(|object| is_manifest_object(keys.prefix(), &object.key))
+            .find(|object| is_manifest_object(prefix, &object.key))
         {
             return Ok(Some(orphan.key.clone()));
         }
@@ -150,22 +155,23 @@ async fn find_orphan(store: &dyn Store, keys: &Keys, options: &Options) -> Resul
     }
 }
 
-async fn first_head(store: &dyn Store, keys: &Keys, options: &Options) -> Result<(Found, Creation)> {
-    let manifest = ManifestId::draw(&*options.entropy)?;
-    let head = Head::first(manifest, Nonce::draw(&*options.entropy)?, options.shared);
+async fn first_head(log: &Arc<LogStore>, access: &Access, options: &Options) -> Result<(Found, Creation)> {
+    let key = access.keys.head();
+    let manifest = ManifestId::draw(&*access.entropy)?;
+    let head = Head::first(manifest, Nonce::draw(&*access.entropy)?, options.shared);
     let bytes = head
         .encode()
         .map_err(|error| Error::new(ErrorKind::Corrupt, format!("building the first HEAD: {error}")))?;
     let mut backoff = backoff();
     loop {
-        let sent_at = options.clock.now();
-        let put = store.put(keys.head(), bytes.clone(), PutMode::Create);
-        let error = match bounded(options, "PUT", keys.head(), put).await {
+        let sent_at = access.clock.now();
+        let put = access.put(key, bytes.clone(), PutMode::Create, Purpose::Path);
+        let error = match put.await {
             Ok(etag) => return new_state(head, etag, bytes.len(), sent_at),
             Err(error) => error,
         };
         // Whatever the answer was, HEAD tells who was first: a creation that went unanswered may be ours.
-        if let Some(found) = find(store, keys, options).await? {
+        if let Some(found) = find(log, access, options.read_timeout).await? {
             let ours = found.state.head.manifest == manifest;
             return Ok((
                 found,
@@ -176,43 +182,25 @@ async fn first_head(store: &dyn Store, keys: &Keys, options: &Options) -> Result
                 },
             ));
         }
-        retry_or_fail(&mut backoff, options, "creating HEAD", error).await?;
+        retry_or_fail(&mut backoff, access, "creating HEAD", error).await?;
     }
 }
 
 fn new_state(head: Head, etag: ETag, bytes: usize, sent_at: Moment) -> Result<(Found, Creation)> {
-    let state = State::build(head, etag, bytes)?;
+    let state = State::build(head, etag, bytes, &Logged::new())?;
     Ok((Found { state, sent_at }, Creation::Created))
 }
 
-/// A request that the store may never answer.
-async fn bounded<T>(
-    options: &Options,
-    operation: &'static str,
-    key: &str,
-    request: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let limit = options.request_timeout;
-    within(&*options.clock, limit, request)
-        .await
-        .unwrap_or_else(|| Err(timed_out(operation, key, limit)))
-}
-
-async fn retry_or_fail(
-    backoff: &mut Backoff,
-    options: &Options,
-    doing: &str,
-    error: StoreError,
-) -> Result<()> {
+async fn retry_or_fail(backoff: &mut Backoff, access: &Access, doing: &str, error: StoreError) -> Result<()> {
     let again = error.is_transient() || error.kind == StoreErrorKind::Conflict;
     let wait = if again {
-        backoff.next(options.entropy.unit()?)
+        backoff.next(access.entropy.unit()?)
     } else {
         None
     };
     match wait {
         Some(wait) => {
-            options.clock.sleep(wait).await;
+            access.clock.sleep(wait).await;
             Ok(())
         }
         None => Err(Error::from_store(doing, error)),

@@ -12,17 +12,23 @@ use crate::{
     options::SharedSettings,
 };
 
-pub(crate) use inline::{InlineCommit, Write};
-pub(crate) use references::{Collection, LogReference, Pin, Run};
+pub(crate) use change::{Change, Swap};
+pub(crate) use inline::InlineCommit;
+pub(crate) use place::Place;
+pub(crate) use records::Write;
+pub(crate) use references::{Collection, LogReference, ObjectReference, Pin, Run};
 use sections::{Section, Sections};
 
+mod change;
 mod inline;
 mod invariants;
+mod place;
+pub(crate) mod records;
 mod references;
 mod sections;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 /// How many (revision, nonce) pairs HEAD keeps.
 pub(crate) const NONCES_KEPT: usize = 16;
@@ -73,6 +79,10 @@ impl LogItem {
             Self::Object(reference) => u64::from(reference.count),
         }
     }
+
+    pub(crate) fn last_txn(&self) -> u64 {
+        self.first_txn().saturating_add(self.count().saturating_sub(1))
+    }
 }
 
 impl Head {
@@ -97,24 +107,21 @@ impl Head {
     }
 
     /// The HEAD that replaces this one with `commits` appended, which follow `last_txn` in order.
+    #[cfg(test)]
     pub(crate) fn with_commits(
         &self,
         nonce: Nonce,
         commits: &[Arc<InlineCommit>],
     ) -> Result<Self, FormatError> {
-        let mut next = self.clone();
-        next.revision += 1;
-        next.nonces.push((next.revision, nonce));
-        if next.nonces.len() > NONCES_KEPT {
-            next.nonces.drain(..next.nonces.len() - NONCES_KEPT);
-        }
-        next.last_txn += commits.len() as u64;
-        next.log.extend(commits.iter().cloned().map(LogItem::Inline));
-        next.check()?;
-        Ok(next)
+        let change = Change {
+            items: commits.iter().cloned().map(LogItem::Inline).collect(),
+            swaps: Vec::new(),
+        };
+        self.replaced(nonce, &change)
     }
 
     /// This HEAD's own nonce.
+    #[cfg(test)]
     pub(crate) fn nonce(&self) -> Option<Nonce> {
         self.nonces.last().map(|(_, nonce)| *nonce)
     }
@@ -141,6 +148,14 @@ impl Head {
         self.inline_commits().map(|commit| commit.encoded_bytes()).sum()
     }
 
+    /// The log objects, oldest first.
+    pub(crate) fn log_objects(&self) -> impl DoubleEndedIterator<Item = &LogReference> {
+        self.log.iter().filter_map(|item| match item {
+            LogItem::Inline(_) => None,
+            LogItem::Object(reference) => Some(reference),
+        })
+    }
+
     /// Feature bits that forbid this program to write.
     pub(crate) fn unknown_writer_features(&self) -> u64 {
         self.writer_features & !KNOWN_FEATURES
@@ -152,16 +167,8 @@ impl Head {
             message(&mut bytes).map_err(|error| FormatError::damaged(error.to_string()))?;
             Ok::<_, FormatError>(bytes)
         };
-        let references: Vec<_> = self
-            .log
-            .iter()
-            .filter_map(|item| match item {
-                LogItem::Inline(_) => None,
-                LogItem::Object(reference) => Some(reference.to_wire()),
-            })
-            .collect();
         let log = wire::Log {
-            live: references,
+            live: self.log_objects().map(|reference| reference.to_wire()).collect(),
             folded: self.folded.iter().map(|reference| reference.to_wire()).collect(),
         };
         let runs = wire::Runs {

@@ -19,7 +19,7 @@ use crate::{
     change_rate::ChangeRate,
     clock::{Clock, Moment},
     error::{Error, ErrorKind, Result},
-    head::Head,
+    head::{Head, Place},
     state::State,
 };
 
@@ -145,32 +145,23 @@ impl HeadCache {
         cell.look_done(sent, 0)
     }
 
+    /// True if `head`, which an answer to a request sent at `sent` showed, is newer than what is known. Else the
+    /// answer was overtaken, and certifies what is known.
+    pub(crate) fn is_news(&self, head: &Head, sent: Sent) -> Result<bool> {
+        self.cell.lock().judge(head, sent)
+    }
+
+    /// A GET that was sent at `sent` showed nothing new.
+    pub(crate) fn nothing_new(&self, sent: Sent) -> Result<Certified> {
+        self.cell.lock().look_done(sent, 0)
+    }
+
     /// A GET or a PUT that was sent at `sent` showed `state`.
     pub(crate) fn install(&self, state: State, sent: Sent, author: Author) -> Result<Certified> {
         let mut cell = self.cell.lock();
-        if let Some(error) = &cell.stopped {
-            return Err(error.clone());
-        }
-        let known = Arc::clone(&cell.certified.state);
-        if state.head.manifest != known.head.manifest {
-            return Err(Error::new(
-                ErrorKind::Replaced,
-                format!(
-                    "HEAD belongs to manifest {} now, this handle has {} open: open it again",
-                    state.head.manifest, known.head.manifest
-                ),
-            ));
-        }
-        if let Some(contradiction) = contradiction(&known.head, &state.head) {
-            return Err(cell.stop(contradiction));
-        }
-        if state.head.revision < known.head.revision && sent.is_after(cell.received) {
-            let (old, new) = (state.head.revision, known.head.revision);
-            return Err(cell.stop(format!("revision {old} after {new}")));
-        }
         let mut foreign = 0;
-        if state.head.revision > known.head.revision {
-            let steps = state.head.revision - known.head.revision;
+        if cell.judge(&state.head, sent)? {
+            let steps = state.head.revision - cell.certified.state.head.revision;
             foreign = if author == Author::Oneself {
                 steps - 1
             } else {
@@ -184,6 +175,30 @@ impl HeadCache {
 }
 
 impl Cell {
+    fn judge(&mut self, seen: &Head, sent: Sent) -> Result<bool> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let known = Arc::clone(&self.certified.state);
+        if seen.manifest != known.head.manifest {
+            return Err(Error::new(
+                ErrorKind::Replaced,
+                format!(
+                    "HEAD belongs to manifest {} now, this handle has {} open: open it again",
+                    seen.manifest, known.head.manifest
+                ),
+            ));
+        }
+        if let Some(contradiction) = contradiction(&known.head, seen) {
+            return Err(self.stop(contradiction));
+        }
+        if seen.revision < known.head.revision && sent.is_after(self.received) {
+            let (old, new) = (seen.revision, known.head.revision);
+            return Err(self.stop(format!("revision {old} after {new}")));
+        }
+        Ok(seen.revision > known.head.revision)
+    }
+
     /// Whatever a look showed, the newest state is at least as new as HEAD was when the look was sent.
     fn look_done(&mut self, sent: Sent, foreign_changes: u64) -> Result<Certified> {
         if let Some(error) = &self.stopped {
@@ -235,13 +250,12 @@ fn contradiction(known: &Head, seen: &Head) -> Option<String> {
             newer.revision
         ));
     }
-    let last = older.inline_commits().next_back()?;
-    let same = newer
-        .inline_commits()
-        .rev()
-        .find(|commit| commit.txn <= last.txn)?;
-    (same.txn == last.txn && same.id != last.id)
-        .then(|| format!("another transaction as commit {}", last.txn))
+    let last = older.last_txn;
+    let id = |head: &Head| match head.place(last) {
+        Place::Holds(id) => Some(id),
+        Place::Empty | Place::InObject(..) | Place::Hidden => None,
+    };
+    (id(older)? != id(newer)?).then(|| format!("another transaction as commit {last}"))
 }
 
 #[cfg(test)]

@@ -1,38 +1,26 @@
-//! Requests for HEAD: the look (a conditional GET) and the PUT.
+//! Requests for HEAD: the look (a conditional GET, and the log objects that it names and nobody here has seen)
+//! and the PUT.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
-    backoff::Backoff,
-    clock::{Clock, Moment, within},
-    entropy::Entropy,
+    access::{Access, Purpose, patience},
+    clock::Moment,
     error::{Error, ErrorKind, Result},
-    frame::FormatError,
     head::Head,
     head_cache::{Author, Certified, HeadCache, Sent},
-    id::Keys,
-    state::State,
-    store::{ETag, GetAnswer, GetOptions, PutMode, Store, StoreError, StoreErrorKind},
+    id::ObjectName,
+    log_store::{LogStore, Unread},
+    state::{State, unseen},
+    store::{ETag, GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind},
 };
-
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-/// The backoff after an answer that asks for patience. Its caller's deadline bounds it, not a count: an outage
-/// that ends in time costs nobody an error.
-pub(crate) fn patience() -> Backoff {
-    Backoff::new(FIRST_WAIT, LONGEST_WAIT, u32::MAX)
-}
 
 #[derive(Debug)]
 pub(crate) struct HeadIo {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: Keys,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) request_timeout: Duration,
+    pub(crate) access: Arc<Access>,
+    pub(crate) log: Arc<LogStore>,
     pub(crate) cache: HeadCache,
 }
 
@@ -45,9 +33,11 @@ pub(crate) struct PutAnswer {
 }
 
 impl HeadIo {
-    /// Looks at HEAD: one GET, more only if the store asks for patience or does not answer.
+    /// Looks at HEAD: one GET, and one more round trip where this handle is further behind than HEAD's tail.
+    /// Requests are repeated only if the store asks for patience or does not answer.
     pub(crate) async fn look(&self, deadline: Moment) -> Result<Certified> {
         let mut backoff = patience();
+        let mut gone = Gone::default();
         loop {
             let known = self.cache.current()?.state;
             let sent = self.cache.sent();
@@ -55,53 +45,48 @@ impl HeadIo {
                 if_none_match: Some(known.etag.clone()),
                 range: None,
             };
-            let answer = get(
-                &*self.store,
-                &*self.clock,
-                self.keys.head(),
-                options,
-                self.limit(deadline),
-            )
-            .await;
-            match answer {
+            let key = self.access.keys.head();
+            match self.access.get(key, options, deadline).await {
                 Ok(GetAnswer::NotModified) => {
-                    self.cache.observe_get(self.clock.now().saturating_sub(sent.at));
+                    self.observe_get(sent);
                     return self.cache.certify(&known, sent);
                 }
                 Ok(GetAnswer::Found { bytes, etag }) => {
-                    self.cache.observe_get(self.clock.now().saturating_sub(sent.at));
-                    let length = bytes.len();
-                    let head = decode(self.keys.head(), bytes)?;
-                    let state = if head.revision > known.head.revision && head.last_txn >= known.head.last_txn
-                    {
-                        known.follow(head, etag, length)?
-                    } else {
-                        State::build(head, etag, length)?
-                    };
-                    return self.cache.install(state, sent, Author::Somebody);
-                }
-                Err(error) if error.kind == StoreErrorKind::NotFound => return Err(self.head_lost(error)),
-                Err(error) if error.is_transient() => {
-                    let wait = backoff.next(self.entropy.unit()?);
-                    match wait.filter(|wait| self.clock.now() + *wait < deadline) {
-                        Some(wait) => self.clock.sleep(wait).await,
-                        None => return Err(Error::from_store("looking at HEAD", error)),
+                    self.observe_get(sent);
+                    let fetched = Fetched::decode(key, bytes, etag)?;
+                    if !self.cache.is_news(&fetched.head, sent)? {
+                        return self.cache.nothing_new(sent);
+                    }
+                    match fetched.into_state(&self.log, Some(&known), deadline).await {
+                        Ok(state) => return self.cache.install(state, sent, Author::Somebody),
+                        Err(Unread::Gone(name)) => gone.again(&self.access, name)?,
+                        Err(Unread::Failed(error)) => return Err(error),
                     }
                 }
-                Err(error) => return Err(Error::from_store("looking at HEAD", error)),
+                Err(error) if error.kind == StoreErrorKind::NotFound => return Err(self.head_lost(error)),
+                Err(error) => {
+                    if !error.is_transient() || !self.access.wait(&mut backoff, deadline).await? {
+                        return Err(Error::from_store("looking at HEAD", error));
+                    }
+                }
             }
         }
     }
 
+    fn observe_get(&self, sent: Sent) {
+        let latency = self.access.clock.now().saturating_sub(sent.at);
+        self.cache.observe_get(latency);
+    }
+
     /// Sends one PUT of HEAD, on the condition that it still has `base`'s ETag.
-    pub(crate) async fn put(&self, body: Bytes, base: &ETag) -> PutAnswer {
+    pub(crate) async fn put(&self, body: Bytes, base: &ETag, purpose: Purpose) -> PutAnswer {
         let sent = self.cache.sent();
-        let put = self
-            .store
-            .put(self.keys.head(), body, PutMode::Update(base.clone()));
-        let result = within(&*self.clock, self.request_timeout, put).await;
-        let duration = self.clock.now().saturating_sub(sent.at);
-        let result = result.unwrap_or_else(|| Err(timed_out("PUT", self.keys.head(), self.request_timeout)));
+        let mode = PutMode::Update(base.clone());
+        let result = self
+            .access
+            .put(self.access.keys.head(), body, mode, purpose)
+            .await;
+        let duration = self.access.clock.now().saturating_sub(sent.at);
         if result.is_ok() {
             self.cache.observe_put(duration);
         }
@@ -117,42 +102,71 @@ impl HeadIo {
             ErrorKind::HeadLost,
             format!(
                 "HEAD of an open manifest is gone from {}; it is never made anew",
-                self.store.describe()
+                self.access.store.describe()
             ),
             error,
         )
     }
+}
 
-    fn limit(&self, deadline: Moment) -> Duration {
-        self.request_timeout
-            .min(deadline.saturating_sub(self.clock.now()))
+/// The log objects that were missing where HEAD named them.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(Vec<ObjectName>);
+
+impl Gone {
+    /// HEAD may have moved on while the object was read, so it is looked at again; an object that HEAD still
+    /// names then is lost.
+    pub(crate) fn again(&mut self, access: &Access, name: ObjectName) -> Result<()> {
+        if self.0.contains(&name) {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "log object {name} is gone from {}, and HEAD at \"{}\" still names it: somebody deleted it; \
+                     restore it, or the commits in it are lost",
+                    access.store.describe(),
+                    access.keys.head()
+                ),
+            ));
+        }
+        self.0.push(name);
+        Ok(())
     }
 }
 
-/// One GET, bounded in time.
-pub(crate) async fn get(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    key: &str,
-    options: GetOptions,
-    limit: Duration,
-) -> Result<GetAnswer, StoreError> {
-    let answer = within(clock, limit, store.get(key, options)).await;
-    answer.unwrap_or_else(|| Err(timed_out("GET", key, limit)))
+/// A HEAD as it was read.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) head: Head,
+    etag: ETag,
+    bytes: usize,
 }
 
-/// Decodes a HEAD, or says what is wrong with which object.
-pub(crate) fn decode(key: &str, bytes: Bytes) -> Result<Head> {
-    Head::decode(bytes).map_err(|error| {
-        let kind = match error {
-            FormatError::NewerVersion { .. } | FormatError::UnknownFeatures { .. } => ErrorKind::Unsupported,
-            FormatError::Damaged(_) | FormatError::Foreign => ErrorKind::Corrupt,
+impl Fetched {
+    pub(crate) fn decode(key: &str, bytes: Bytes, etag: ETag) -> Result<Self> {
+        let length = bytes.len();
+        let head = Head::decode(bytes).map_err(|error| error.in_object(key))?;
+        Ok(Self {
+            head,
+            etag,
+            bytes: length,
+        })
+    }
+
+    /// The state that it stands for, with the log objects read that `known`, an earlier state of the same
+    /// manifest, has not seen.
+    pub(crate) async fn into_state(
+        self,
+        log: &Arc<LogStore>,
+        known: Option<&State>,
+        deadline: Moment,
+    ) -> Result<State, Unread> {
+        let Self { head, etag, bytes } = self;
+        let missing = unseen(&head, known.map_or(0, |known| known.head.last_txn));
+        let logged = log.load_all(head.manifest, missing, deadline).await?;
+        let state = match known {
+            Some(known) => known.follow(head, etag, bytes, &logged),
+            None => State::build(head, etag, bytes, &logged),
         };
-        Error::new(kind, format!("object {key}: {error}"))
-    })
-}
-
-pub(crate) fn timed_out(operation: &'static str, key: &str, limit: Duration) -> StoreError {
-    let message = format!("no answer within {} ms", limit.as_millis());
-    StoreError::new(StoreErrorKind::Timeout, operation, key, message)
+        Ok(state?)
+    }
 }

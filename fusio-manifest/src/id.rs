@@ -102,6 +102,11 @@ impl Keys {
         &self.head
     }
 
+    /// The key of a log object.
+    pub(crate) fn log(&self, manifest: ManifestId, name: ObjectName) -> String {
+        format!("{}{manifest}/log/{name}", self.prefix)
+    }
+
     /// What every key below this manifest's prefix begins with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -137,10 +142,16 @@ mod tests {
     #[test]
     fn manifest_objects_are_told_from_other_keys() {
         let id = "0".repeat(32);
-        assert!(is_manifest_object(
-            "a/",
-            &format!("a/{id}/log/0000000000000001-ff")
-        ));
+        let name = ObjectName {
+            epoch: 1,
+            nonce: Nonce::from_bits(0xff),
+        };
+        let key = Keys::new("a").log(ManifestId::from_bits(0), name);
+        assert_eq!(
+            key,
+            format!("a/{id}/log/0000000000000001-000000000000000000000000000000ff")
+        );
+        assert!(is_manifest_object("a/", &key));
         assert!(!is_manifest_object("a/", "a/HEAD"));
         assert!(!is_manifest_object("a/", &format!("b/{id}/log/x")));
         assert!(!is_manifest_object("a/", &format!("a/{id}/other/x")));

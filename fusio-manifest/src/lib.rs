@@ -71,6 +71,7 @@ pub use transaction::{CommitOptions, Transaction, TransactionScan};
 pub mod limits;
 pub mod store;
 
+mod access;
 mod backoff;
 mod change_rate;
 mod clock;
@@ -85,6 +86,8 @@ mod head_cache;
 mod head_io;
 mod id;
 mod key_range;
+mod log;
+mod log_store;
 mod manifest;
 mod mutant;
 mod options;

@@ -10,8 +10,11 @@ pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most keys that one transaction writes.
 pub const TRANSACTION_WRITES_MAX: usize = 10_000;
-/// The most bytes of commits that HEAD carries inline.
-pub const INLINE_BYTES_MAX: usize = 256 * 1024;
+/// The largest HEAD, in bytes. Each reader downloads it whenever it has changed.
+pub const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// The most log objects that HEAD names. Until they are folded, this is what bounds a manifest: about 48 MiB of
+/// small commits.
+pub const LOG_OBJECTS_MAX: usize = 1_024;
 
 pub(crate) fn check_key(key: &[u8]) -> Result<()> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
+    access::Access,
     commit::{
         CommitQueue, Prepared, Wire,
-        body::{Evidence, Fate},
+        fate::{Evidence, Fate},
     },
     error::{Error, ErrorKind, Result},
     genesis::{self, Creation, Found},
@@ -15,12 +16,13 @@ use crate::{
     head_io::HeadIo,
     id::{Keys, ManifestId, TransactionId},
     key_range::KeyRange,
+    log_store::LogStore,
     mutant::Mutant,
     options::{Options, SharedSettings},
     receipt::{CommitOutcome, CommitToken, Receipt},
     refresh::Refresher,
     snapshot::{Scan, Snapshot},
-    store::Store,
+    store::{Store, meter::RequestCounts},
     transaction::Transaction,
 };
 
@@ -66,8 +68,14 @@ pub struct Info {
     pub txn: u64,
     /// The size of HEAD in bytes.
     pub head_bytes: usize,
-    /// The bytes of commits in HEAD, of at most [`limits::INLINE_BYTES_MAX`](crate::limits::INLINE_BYTES_MAX).
+    /// The bytes of commits in HEAD.
     pub inline_bytes: usize,
+    /// The log objects that HEAD names, of at most [`limits::LOG_OBJECTS_MAX`](crate::limits::LOG_OBJECTS_MAX).
+    pub log_objects: usize,
+    /// Their bytes.
+    pub log_bytes: u64,
+    /// Requests that this handle has sent for maintenance: nobody waited for them.
+    pub maintenance: RequestCounts,
     /// The settings that all handles share.
     pub settings: SharedSettings,
 }
@@ -83,12 +91,13 @@ impl Manifest {
     /// [`HeadLost`](ErrorKind::HeadLost) if objects of a manifest lie there without their HEAD.
     pub async fn create(store: Arc<dyn Store>, prefix: &str, options: Options) -> Result<(Self, Creation)> {
         options.validate()?;
-        let keys = Keys::new(prefix);
-        let (found, creation) = genesis::create(&store, &keys, &options).await?;
-        Ok((Self::start(store, keys, found, options), creation))
+        let access = Arc::new(Access::new(store, Keys::new(prefix), &options));
+        let log = LogStore::new(Arc::clone(&access));
+        let (found, creation) = genesis::create(&log, &access, &options).await?;
+        Ok((Self::start(access, log, found, options), creation))
     }
 
-    /// Opens the manifest under `prefix`: one GET.
+    /// Opens the manifest under `prefix`: one GET, and one of each log object, all at once.
     ///
     /// # Errors
     ///
@@ -96,23 +105,21 @@ impl Manifest {
     /// version wrote it; [`Corrupt`](ErrorKind::Corrupt) if HEAD is damaged.
     pub async fn open(store: Arc<dyn Store>, prefix: &str, options: Options) -> Result<Self> {
         options.validate()?;
-        let keys = Keys::new(prefix);
-        let found = genesis::open(&*store, &keys, &options).await?;
-        Ok(Self::start(store, keys, found, options))
+        let access = Arc::new(Access::new(store, Keys::new(prefix), &options));
+        let log = LogStore::new(Arc::clone(&access));
+        let found = genesis::open(&log, &access, &options).await?;
+        Ok(Self::start(access, log, found, options))
     }
 
-    fn start(store: Arc<dyn Store>, keys: Keys, found: Found, options: Options) -> Self {
+    fn start(access: Arc<Access>, log: Arc<LogStore>, found: Found, options: Options) -> Self {
         let io = Arc::new(HeadIo {
-            store,
-            keys,
-            clock: Arc::clone(&options.clock),
-            entropy: Arc::clone(&options.entropy),
-            request_timeout: options.request_timeout,
+            access,
+            log,
             cache: HeadCache::new(Arc::clone(&options.clock), found.state, found.sent_at),
         });
         let refresher = Refresher::new(Arc::clone(&io), options.refreshes_in_flight, options.read_timeout);
         let wire = Wire::new(Arc::clone(&io), Arc::clone(&refresher), &options);
-        let queue = CommitQueue::start(wire, Arc::clone(&options.clock), options.commit_queue);
+        let queue = CommitQueue::start(wire, Arc::clone(&io), &options);
         Self(Arc::new(Handle {
             io,
             refresher,
@@ -139,7 +146,7 @@ impl Manifest {
             Freshness::Cached => self.0.io.cache.current()?,
             Freshness::Within(bound) => {
                 let cached = self.0.io.cache.current()?;
-                if self.0.io.clock.now().saturating_sub(cached.sent.at) <= bound {
+                if self.0.io.access.clock.now().saturating_sub(cached.sent.at) <= bound {
                     cached
                 } else {
                     self.refresh().await?
@@ -170,11 +177,12 @@ impl Manifest {
                 format!("the snapshot is of manifest {theirs}, this handle has {manifest} open"),
             ));
         }
-        let id = TransactionId::draw(&*self.0.io.entropy)?;
+        let id = TransactionId::draw(&*self.0.io.access.entropy)?;
         Ok(Transaction::new(self.clone(), id, snapshot))
     }
 
-    /// What became of a commit that ended as [`CommitUnknown`](ErrorKind::CommitUnknown): one GET.
+    /// What became of a commit that ended as [`CommitUnknown`](ErrorKind::CommitUnknown): one GET; where only a
+    /// log object tells, one more.
     ///
     /// Says `NotCommitted` only when it can never be committed any more.
     pub async fn outcome(&self, token: &CommitToken) -> Result<CommitOutcome> {
@@ -182,12 +190,20 @@ impl Manifest {
         if token.manifest != state.head.manifest {
             return Err(Error::new(ErrorKind::Invalid, "the token is of another manifest"));
         }
-        Ok(match Evidence::of(token).fate(&state.head, &state.etag) {
+        let deadline = self
+            .0
+            .io
+            .access
+            .clock
+            .now()
+            .saturating_add(self.0.options.read_timeout);
+        let evidence = Evidence::of(token);
+        Ok(match evidence.found_out(&self.0.io.log, &state, deadline).await {
             Fate::Landed => CommitOutcome::Committed {
                 txn: token.expected_txn,
             },
             Fate::Dead => CommitOutcome::NotCommitted,
-            Fate::AtBase | Fate::NotVisible => CommitOutcome::StillUnknown,
+            Fate::AtBase | Fate::NotVisible | Fate::InObject(..) => CommitOutcome::StillUnknown,
         })
     }
 
@@ -200,11 +216,31 @@ impl Manifest {
             txn: state.head.last_txn,
             head_bytes: state.head_bytes,
             inline_bytes: state.head.inline_bytes(),
+            log_objects: state.head.log_objects().count(),
+            log_bytes: state
+                .head
+                .log_objects()
+                .map(|reference| reference.object.bytes)
+                .sum(),
+            maintenance: self.0.io.access.maintenance.counts(),
             settings: state.head.settings,
         })
     }
 
-    /// Takes no more commits, and returns when those that were made are answered.
+    /// Does the maintenance that is due, and returns when it is done.
+    ///
+    /// Handles maintain the manifest as they commit; this is for a process that does nothing else. It costs
+    /// nothing where nothing is due, as far as this handle knows: look at HEAD first to be sure.
+    ///
+    /// # Errors
+    ///
+    /// What the store answered. Nothing is lost then: commits stay where they are.
+    pub async fn maintain(&self) -> Result<()> {
+        self.0.queue.maintain(self.0.options.commit_timeout).await
+    }
+
+    /// Takes no more commits, and returns when those that were made are answered and the maintenance that was
+    /// begun is done.
     pub async fn close(&self) {
         self.0.queue.close().await;
     }
@@ -226,7 +262,7 @@ impl Manifest {
     }
 
     fn view(&self, certified: Certified) -> Snapshot {
-        Snapshot::new(certified, Arc::clone(&self.0.io.clock))
+        Snapshot::new(certified, Arc::clone(&self.0.io.access.clock))
     }
 
     async fn refresh(&self) -> Result<Certified> {

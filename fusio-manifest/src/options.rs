@@ -63,7 +63,7 @@ impl SharedSettings {
     /// Refuses settings out of range, naming the setting, its value and the range.
     pub fn validate(&self) -> Result<()> {
         const MIB: u64 = 1024 * 1024;
-        let inline_max = limits::INLINE_BYTES_MAX as u64;
+        let inline_max = limits::HEAD_BYTES_MAX as u64;
         within("retention_ms", ms(self.retention), 1_000, 30 * 24 * 3_600_000)?;
         within("spill_bytes", self.spill_bytes, 1, inline_max)?;
         within("spill_keep_bytes", self.spill_keep_bytes, 0, self.spill_bytes)?;

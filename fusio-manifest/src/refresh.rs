@@ -67,7 +67,7 @@ impl Refresher {
             // A task of its own, because others may come to wait for what it does next.
             tokio::spawn(Arc::clone(self).look_for(vec![waiter]));
         }
-        match within(&*self.io.clock, self.timeout, answer).await {
+        match within(&*self.io.access.clock, self.timeout, answer).await {
             Some(Ok(answer)) => answer,
             Some(Err(_)) => Err(Error::new(
                 ErrorKind::Closed,
@@ -94,7 +94,7 @@ impl Refresher {
 
     async fn look_for(self: Arc<Self>, mut waiters: Vec<Waiter>) {
         loop {
-            let deadline = self.io.clock.now() + self.timeout;
+            let deadline = self.io.access.clock.now() + self.timeout;
             let answer = self.io.look(deadline).await;
             answer_all(waiters, &answer);
             let mut queue = self.queue.lock();

@@ -5,7 +5,8 @@ use imbl::OrdMap;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    head::{Head, LogItem},
+    head::{Head, LogItem, LogReference, Write},
+    log_store::Logged,
     store::ETag,
 };
 
@@ -31,39 +32,52 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// From nothing: `open`, `create`.
-    pub(crate) fn build(head: Head, etag: ETag, head_bytes: usize) -> Result<Self> {
-        Self::after(0, Overlay::new(), head, etag, head_bytes)
+    /// From nothing: `open`, `create`. `logged` has every log object of HEAD.
+    pub(crate) fn build(head: Head, etag: ETag, head_bytes: usize, logged: &Logged) -> Result<Self> {
+        Self::after(0, Overlay::new(), head, etag, head_bytes, logged)
     }
 
-    /// From a state that this HEAD continues.
-    pub(crate) fn follow(&self, head: Head, etag: ETag, head_bytes: usize) -> Result<Self> {
-        Self::after(self.head.last_txn, self.overlay.clone(), head, etag, head_bytes)
+    /// From a state that this HEAD continues. `logged` has the log objects that [`unseen`] names.
+    pub(crate) fn follow(&self, head: Head, etag: ETag, head_bytes: usize, logged: &Logged) -> Result<Self> {
+        Self::after(
+            self.head.last_txn,
+            self.overlay.clone(),
+            head,
+            etag,
+            head_bytes,
+            logged,
+        )
     }
 
-    fn after(known: u64, mut overlay: Overlay, head: Head, etag: ETag, head_bytes: usize) -> Result<Self> {
-        if !head.runs.is_empty() || head.log.iter().any(|item| matches!(item, LogItem::Object(_))) {
+    fn after(
+        known: u64,
+        mut overlay: Overlay,
+        head: Head,
+        etag: ETag,
+        head_bytes: usize,
+        logged: &Logged,
+    ) -> Result<Self> {
+        if !head.runs.is_empty() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "HEAD names log objects or runs, which this version does not read: upgrade the program",
+                "HEAD names runs, which this version does not read: upgrade the program",
             ));
         }
         // Newest first, so that a handle that is one commit behind looks at one commit.
-        let new: Vec<_> = head
-            .inline_commits()
-            .rev()
-            .take_while(|commit| commit.txn > known)
-            .cloned()
-            .collect();
-        for commit in new.iter().rev() {
-            for write in &commit.writes {
-                // Copied: a slice of the HEAD that it came in would keep all of that HEAD in memory.
-                let value = write.value.as_deref().map(Bytes::copy_from_slice);
-                let version = Version {
-                    txn: commit.txn,
-                    value,
-                };
-                overlay.insert(Bytes::copy_from_slice(&write.key), version);
+        let new = head.log.iter().rev().take_while(|item| item.last_txn() > known);
+        for item in new.collect::<Vec<_>>().into_iter().rev() {
+            match item {
+                LogItem::Inline(commit) => apply(&mut overlay, commit.txn, &commit.writes),
+                LogItem::Object(reference) => {
+                    let name = reference.object.name;
+                    let object = logged.get(&name).ok_or_else(|| {
+                        Error::new(ErrorKind::Corrupt, format!("log object {name} was not read"))
+                    })?;
+                    let numbered = object.commits.iter().zip(reference.first_txn..);
+                    for (commit, txn) in numbered.filter(|(_, txn)| *txn > known) {
+                        apply(&mut overlay, txn, &commit.writes);
+                    }
+                }
             }
         }
         Ok(Self {
@@ -72,5 +86,24 @@ impl State {
             head_bytes,
             overlay,
         })
+    }
+}
+
+/// The log objects of `head` that hold commits after `known`.
+pub(crate) fn unseen(head: &Head, known: u64) -> Vec<LogReference> {
+    let newest_first = head.log.iter().rev().take_while(|item| item.last_txn() > known);
+    newest_first
+        .filter_map(|item| match item {
+            LogItem::Inline(_) => None,
+            LogItem::Object(reference) => Some(*reference),
+        })
+        .collect()
+}
+
+fn apply(overlay: &mut Overlay, txn: u64, writes: &[Write]) {
+    for write in writes {
+        // Copied: a slice of the object that it came in would keep all of that object in memory.
+        let value = write.value.as_deref().map(Bytes::copy_from_slice);
+        overlay.insert(Bytes::copy_from_slice(&write.key), Version { txn, value });
     }
 }

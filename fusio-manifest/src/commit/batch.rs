@@ -1,44 +1,56 @@
 //! Which of the queued transactions go into the next body.
 
-use std::{collections::BTreeSet, collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::Range,
+};
 
 use bytes::Bytes;
 
-use super::Submission;
+use super::{Prepared, Submission, layout::Layout};
 use crate::{
+    clock::Moment,
     conflict::Conflict,
     error::{Error, ErrorKind},
-    head::InlineCommit,
-    limits::INLINE_BYTES_MAX,
+    head::{Head, LogItem},
     state::State,
 };
+
+/// What the members of one body write at most, besides what lies in log objects already: it may have to be
+/// written to one.
+const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The members of the next body, and who has to wait for what becomes of it.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) members: Vec<Submission>,
-    pub(super) commits: Vec<Arc<InlineCommit>>,
     /// Those that conflict with a member. The conflict is final only when the body has landed.
     pub(super) deferred: Vec<(Submission, Conflict)>,
     written: BTreeSet<Bytes>,
-    inline_bytes: usize,
+    bytes: u64,
 }
 
 impl Batch {
-    /// Takes everything from `queue`, in order, validated against `state` and against the earlier members.
-    /// Transactions that can no longer commit are answered; those whose callers are gone are let go.
+    /// Takes from `queue`, in order, validated against `state` and against the earlier members. Transactions that
+    /// can no longer commit are answered; those whose callers are gone are let go; what is too much for one body
+    /// stays.
     pub(super) fn assemble(state: &State, queue: &mut VecDeque<Submission>, validate: bool) -> Self {
-        let mut batch = Self {
-            inline_bytes: state.head.inline_bytes(),
-            ..Self::default()
-        };
-        for submission in queue.drain(..) {
-            batch.admit(state, submission, validate);
+        let mut batch = Self::default();
+        while let Some(submission) = queue.pop_front() {
+            let bytes = match submission.stored {
+                Some(_) => 0,
+                None => submission.prepared.bytes(),
+            };
+            if !batch.members.is_empty() && batch.bytes + bytes > BATCH_BYTES_MAX {
+                queue.push_front(submission);
+                break;
+            }
+            batch.admit(state, submission, bytes, validate);
         }
         batch
     }
 
-    fn admit(&mut self, state: &State, submission: Submission, validate: bool) {
+    fn admit(&mut self, state: &State, submission: Submission, bytes: u64, validate: bool) {
         if submission.ticket.is_left() {
             return;
         }
@@ -48,7 +60,7 @@ impl Batch {
                 .reads
                 .conflict_with_state(prepared.snapshot, &state.overlay)
             {
-                let error = conflict_error(&submission, &conflict);
+                let error = conflict_error(prepared, &conflict);
                 return submission.failed(error);
             }
             if let Some(conflict) = prepared.reads.conflict_with_batch(&self.written) {
@@ -56,36 +68,55 @@ impl Batch {
                 return;
             }
         }
-        let txn = state.head.last_txn + 1 + self.commits.len() as u64;
-        let commit = InlineCommit::new(txn, prepared.id, prepared.writes.clone());
-        let bytes = self.inline_bytes + commit.encoded_bytes();
-        if bytes > INLINE_BYTES_MAX {
-            let error = full(self.inline_bytes, commit.encoded_bytes());
-            return submission.failed(error);
-        }
-        self.inline_bytes = bytes;
+        self.bytes += bytes;
         self.written
             .extend(prepared.writes.iter().map(|write| write.key.clone()));
-        self.commits.push(Arc::new(commit));
         self.members.push(submission);
     }
 
+    /// When the last of its members' callers stops waiting.
+    pub(super) fn deadline(&self) -> Moment {
+        let deadlines = self.members.iter().map(|member| member.deadline);
+        deadlines.max().unwrap_or_default()
+    }
+
     /// Puts back, in their old order, all who may try again.
-    pub(super) fn requeue(
-        members: Vec<Submission>,
-        deferred: Vec<(Submission, Conflict)>,
-        queue: &mut VecDeque<Submission>,
-    ) {
-        let mut back: Vec<Submission> = members;
-        back.extend(deferred.into_iter().map(|(submission, _)| submission));
+    pub(super) fn put_back(self, queue: &mut VecDeque<Submission>) {
+        let mut back = self.members;
+        back.extend(self.deferred.into_iter().map(|(submission, _)| submission));
         back.sort_by_key(|submission| submission.arrival);
         for submission in back.into_iter().rev() {
             queue.push_front(submission);
         }
     }
+
+    /// Its members fail; those that conflict with them may try again.
+    pub(super) fn fail(mut self, error: &Error, queue: &mut VecDeque<Submission>) {
+        self.members
+            .drain(..)
+            .for_each(|member| member.failed(error.clone()));
+        self.put_back(queue);
+    }
+
+    /// The members, as ranges, that stand inline one behind the other.
+    pub(super) fn inline_stretches(&self, head: &Head) -> Vec<Range<usize>> {
+        let mut stretches: Vec<Range<usize>> = Vec::new();
+        let mut next = 0;
+        for item in Layout::of(&self.members, head).items {
+            let count = usize::try_from(item.count()).unwrap_or(usize::MAX);
+            if matches!(item, LogItem::Inline(_)) {
+                match stretches.last_mut() {
+                    Some(last) if last.end == next => last.end += 1,
+                    _ => stretches.push(next..next + 1),
+                }
+            }
+            next += count;
+        }
+        stretches
+    }
 }
 
-pub(super) fn conflict_error(submission: &Submission, conflict: &Conflict) -> Error {
+pub(super) fn conflict_error(prepared: &Prepared, conflict: &Conflict) -> Error {
     let by = match conflict.txn {
         Some(txn) => format!("commit {txn}"),
         None => "a commit of the same batch".to_owned(),
@@ -94,20 +125,9 @@ pub(super) fn conflict_error(submission: &Submission, conflict: &Conflict) -> Er
         ErrorKind::Conflict,
         format!(
             "transaction {} conflicts: key \"{}\", which it read at commit {}, was written by {by}",
-            submission.prepared.id,
+            prepared.id,
             conflict.key.escape_ascii(),
-            submission.prepared.snapshot
-        ),
-    )
-}
-
-fn full(carried: usize, needed: usize) -> Error {
-    Error::new(
-        ErrorKind::Full,
-        format!(
-            "no room for {needed} bytes: HEAD carries at most {INLINE_BYTES_MAX} bytes of commits and has \
-             {carried} already. This version keeps every commit in HEAD, about 1,700 of 100 bytes: begin a new \
-             manifest under another prefix"
+            prepared.snapshot
         ),
     )
 }

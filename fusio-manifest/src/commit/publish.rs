@@ -6,19 +6,15 @@
 
 use std::sync::Arc;
 
-use super::{
-    Submission,
-    body::{Body, Fate},
-    record,
-};
+use super::{Submission, body::Body, fate::Fate, record};
 use crate::{
+    access::{Purpose, patience},
     backoff::Backoff,
     clock::Moment,
     error::{Error, ErrorKind},
     head_cache::{Author, Certified, Sent},
-    head_io::{HeadIo, PutAnswer, patience},
+    head_io::{HeadIo, PutAnswer},
     receipt::{Attempt, AttemptOutcome},
-    state::State,
     store::{ETag, StoreError, StoreErrorKind},
 };
 
@@ -80,21 +76,27 @@ struct Copies {
 
 impl Publisher {
     /// Sends `body` until its fate is known, its `deadline` has passed, or nobody waits for it any more.
+    ///
+    /// A body without members is maintenance, which its handle waits for.
     pub(super) async fn publish(&self, body: &Body, members: &[Submission], deadline: Moment) -> Published {
+        let purpose = match members.is_empty() {
+            true => Purpose::Maintenance,
+            false => Purpose::Path,
+        };
         let mut copies = Copies {
             any_unknown: false,
             backoff: patience(),
             deadline,
         };
         loop {
-            let answer = self.io.put(body.bytes.clone(), &body.base.etag).await;
+            let answer = self.io.put(body.bytes.clone(), &body.base.etag, purpose).await;
             if let Some(published) = self.follow_up(body, members, answer, &mut copies).await {
                 return published;
             }
-            if members.iter().all(|member| member.ticket.is_left()) {
+            if !members.is_empty() && members.iter().all(|member| member.ticket.is_left()) {
                 return Published::Unknown("nobody waits for it".to_owned());
             }
-            if self.io.clock.now() >= deadline {
+            if self.io.access.clock.now() >= deadline {
                 return Published::Unknown(
                     "HEAD has not moved, so bytes that were sent may still be applied".to_owned(),
                 );
@@ -208,8 +210,10 @@ impl Publisher {
     }
 
     fn landed(&self, body: &Body, etag: ETag, sent: Sent) -> Published {
-        let state = body.base.follow(body.head.clone(), etag, body.bytes.len());
-        match state.and_then(|state| self.io.cache.install(state, sent, Author::Oneself)) {
+        match body
+            .state(etag)
+            .and_then(|state| self.io.cache.install(state, sent, Author::Oneself))
+        {
             Ok(certified) => Published::Landed { sent, certified },
             // It landed for all that the store says, but the store contradicts itself.
             Err(error) => Published::Unknown(error.to_string()),
@@ -218,22 +222,20 @@ impl Publisher {
 
     async fn look(&self, body: &Body, deadline: Moment) -> Result<(Fate, Certified), Error> {
         let certified = self.io.look(deadline).await?;
-        let state: &State = &certified.state;
-        Ok((body.fate(state), certified))
+        let evidence = body.evidence();
+        let fate = evidence.found_out(&self.io.log, &certified.state, deadline).await;
+        Ok((fate, certified))
     }
 
     /// Waits as the backoff says; false when the deadline comes first.
     async fn wait(&self, copies: &mut Copies) -> bool {
-        let Ok(draw) = self.io.entropy.unit() else {
-            return false;
-        };
-        match copies.backoff.next(draw) {
-            Some(wait) if self.io.clock.now() + wait < copies.deadline => {
-                self.io.clock.sleep(wait).await;
-                true
-            }
-            _ => false,
-        }
+        let deadline = copies.deadline;
+        // Without randomness nothing can be waited for, nor written again.
+        self.io
+            .access
+            .wait(&mut copies.backoff, deadline)
+            .await
+            .unwrap_or(false)
     }
 }
 
@@ -243,7 +245,9 @@ fn settle(looked: Result<(Fate, Certified), Error>, sent: Sent) -> Option<Publis
         Ok((Fate::Landed, certified)) => Some(Published::Landed { sent, certified }),
         Ok((Fate::Dead, _)) => Some(Published::Lost),
         Ok((Fate::AtBase, _)) => None,
-        Ok((Fate::NotVisible, _)) => Some(Published::Unknown("HEAD has moved too far to tell".to_owned())),
+        Ok((Fate::NotVisible | Fate::InObject(..), _)) => {
+            Some(Published::Unknown("HEAD has moved too far to tell".to_owned()))
+        }
         Err(error) => Some(Published::Unknown(error.to_string())),
     }
 }

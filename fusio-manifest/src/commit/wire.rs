@@ -1,27 +1,40 @@
 //! The task that owns the wire: batch by batch, one PUT of HEAD at a time.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Submission,
     batch::{Batch, conflict_error},
     body::Body,
     contention::Contention,
+    gather::gather,
+    layout::{Layout, Room, Step, full},
     publish::{Published, Publisher},
+    queue::Request,
+    spill::{self, Spill},
+    stored::{Destination, store_all},
 };
 use crate::{
+    access::Purpose,
+    clock::Moment,
     error::{Error, ErrorKind, Result},
+    head::Swap,
     head_cache::Certified,
     head_io::HeadIo,
     id::Nonce,
+    log::LoggedCommit,
+    log_store::Logged,
     mutant::Mutant,
     options::Options,
     receipt::CommitToken,
     refresh::Refresher,
     state::State,
 };
+
+/// How often maintenance that loses its race is tried again before its caller is told.
+const MAINTENANCE_ATTEMPTS: u32 = 16;
 
 /// Everything the task needs.
 #[derive(Debug)]
@@ -30,8 +43,21 @@ pub(crate) struct Wire {
     refresher: Arc<Refresher>,
     publisher: Publisher,
     contention: Contention,
+    spill: Spill,
+    queue: VecDeque<Submission>,
+    maintain: Vec<(Moment, oneshot::Sender<Result<()>>)>,
+    commit_timeout: Duration,
     validate: bool,
     arrivals: u64,
+}
+
+/// What one turn of the wire came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// A body with so many commits landed.
+    Landed(usize),
+    /// None did.
+    Other,
 }
 
 impl Wire {
@@ -47,83 +73,128 @@ impl Wire {
             refresher,
             publisher,
             contention: Contention::default(),
+            spill: Spill::default(),
+            queue: VecDeque::new(),
+            maintain: Vec::new(),
+            commit_timeout: options.commit_timeout,
             validate,
             arrivals: 0,
         }
     }
 
     /// Runs until every sender is gone and the queue is answered.
-    pub(super) async fn run(mut self, mut receiver: mpsc::Receiver<Submission>) {
-        let mut queue = VecDeque::new();
+    pub(super) async fn run(mut self, mut receiver: mpsc::Receiver<Request>) {
         loop {
-            if queue.is_empty() {
+            if self.queue.is_empty() {
                 match receiver.recv().await {
-                    Some(submission) => self.push(&mut queue, submission),
-                    None => return,
+                    Some(request) => self.push(request),
+                    None => break,
                 }
             }
-            while let Ok(submission) = receiver.try_recv() {
-                self.push(&mut queue, submission);
+            while let Ok(request) = receiver.try_recv() {
+                self.push(request);
             }
-            let landed = self.round(&mut queue).await;
-            if landed && !(queue.is_empty() && receiver.is_empty()) {
-                self.let_others_go_first().await;
+            for (deadline, reply) in std::mem::take(&mut self.maintain) {
+                // Nobody may be waiting.
+                let _ = reply.send(self.do_what_is_due(deadline).await);
             }
+            if let Turn::Landed(commits) = self.round().await {
+                gather(commits, &mut receiver, |request| {
+                    self.push(request);
+                    self.queue.len()
+                })
+                .await;
+                if !(self.queue.is_empty() && receiver.is_empty()) {
+                    self.let_others_go_first().await;
+                }
+            }
+        }
+        self.finish_spill().await;
+    }
+
+    fn push(&mut self, request: Request) {
+        match request {
+            Request::Commit(mut submission) => {
+                self.arrivals += 1;
+                submission.arrival = self.arrivals;
+                self.queue.push_back(submission);
+            }
+            Request::Maintain(deadline, reply) => self.maintain.push((deadline, reply)),
         }
     }
 
-    fn push(&mut self, queue: &mut VecDeque<Submission>, mut submission: Submission) {
-        self.arrivals += 1;
-        submission.arrival = self.arrivals;
-        queue.push_back(submission);
-    }
-
-    /// One body: built, sent, settled, its members answered or put back. True if it landed.
-    async fn round(&mut self, queue: &mut VecDeque<Submission>) -> bool {
+    /// One body: built, sent, settled, its members answered or put back.
+    async fn round(&mut self) -> Turn {
         let base = match self.writable_state() {
             Ok(base) => base,
             Err(error) => {
-                queue
+                self.queue
                     .drain(..)
                     .for_each(|submission| submission.failed(error.clone()));
-                return false;
+                return Turn::Other;
             }
         };
-        let mut batch = Batch::assemble(&base, queue, self.validate);
-        if batch.commits.is_empty() {
-            return false;
+        self.spill.poll();
+        let swaps = self.spill.swaps(&base.head);
+        let batch = Batch::assemble(&base, &mut self.queue, self.validate);
+        if batch.members.is_empty() {
+            return Turn::Other;
         }
-        let body = match self.build(base, &batch) {
+        let layout = Layout::of(&batch.members, &base.head);
+        let room = Room::after(&base, &swaps, self.spill.spillable(&base.head));
+        match layout.step(&room) {
+            Step::Send => {}
+            Step::AwaitSpill => {
+                batch.put_back(&mut self.queue);
+                self.make_room(&base).await;
+                return Turn::Other;
+            }
+            Step::Upload => {
+                self.upload(&base, batch).await;
+                return Turn::Other;
+            }
+            Step::Refuse => {
+                batch.fail(&full(), &mut self.queue);
+                return Turn::Other;
+            }
+        }
+        let first = batch.members.first().map(|member| member.prepared.id);
+        let built = Nonce::draw(&*self.io.access.entropy)
+            .map_err(Error::from)
+            .and_then(|nonce| {
+                let change = layout.change(swaps.clone());
+                Body::build(base, nonce, &change, first, layout.logged)
+            });
+        let body = match built {
             Ok(body) => body,
             Err(error) => {
-                batch
-                    .members
-                    .into_iter()
-                    .for_each(|member| member.failed(error.clone()));
-                Batch::requeue(Vec::new(), batch.deferred, queue);
-                return false;
+                batch.fail(&error, &mut self.queue);
+                return Turn::Other;
             }
         };
         if !enter(&batch, &body) {
             // A caller left between validation and this line: the body would carry what it must not.
-            Batch::requeue(batch.members, batch.deferred, queue);
-            return false;
+            batch.put_back(&mut self.queue);
+            return Turn::Other;
         }
-        let deadline = batch
-            .members
-            .iter()
-            .map(|member| member.deadline)
-            .max()
-            .unwrap_or_default();
-        let published = self.publisher.publish(&body, &batch.members, deadline).await;
+        self.send(batch, &body, !swaps.is_empty()).await
+    }
+
+    async fn send(&mut self, mut batch: Batch, body: &Body, swapped: bool) -> Turn {
+        let published = self
+            .publisher
+            .publish(body, &batch.members, batch.deadline())
+            .await;
         match published {
             Published::Landed { sent, certified } => {
-                self.landed(batch, &body, &certified);
+                let commits = batch.members.len();
+                answer(batch, body, &certified);
                 self.refresher.serve_waiting(sent, &certified);
-                return true;
+                self.spill_if_ours(body, &certified.state, swapped);
+                return Turn::Landed(commits);
             }
             Published::Lost => {
-                self.contention.lost_race(self.io.clock.now());
+                self.contention.lost_race(self.io.access.clock.now());
                 batch.members = lost(batch.members);
             }
             Published::Refused(error) => {
@@ -136,8 +207,8 @@ impl Wire {
                 batch.members.drain(..).for_each(|member| member.unknown(&cause));
             }
         }
-        Batch::requeue(batch.members, batch.deferred, queue);
-        false
+        batch.put_back(&mut self.queue);
+        Turn::Other
     }
 
     /// The state to build on, if this program may write at all.
@@ -155,49 +226,163 @@ impl Wire {
         }
     }
 
-    fn build(&self, base: Arc<State>, batch: &Batch) -> Result<Body> {
-        let nonce = Nonce::draw(&*self.io.entropy)?;
-        Body::build(base, nonce, &batch.commits)
+    /// Writes the members that would stand inline to log objects. The batch is then put together anew, on what HEAD
+    /// is by then.
+    async fn upload(&mut self, base: &State, mut batch: Batch) {
+        let stretches = batch.inline_stretches(&base.head);
+        let to = Destination {
+            manifest: base.head.manifest,
+            epoch: base.head.epoch,
+            deadline: batch.deadline(),
+            purpose: Purpose::Path,
+        };
+        let commits = |range: &std::ops::Range<usize>| -> Vec<LoggedCommit> {
+            let members = batch.members.get(range.clone()).unwrap_or_default();
+            let commit = |member: &Submission| LoggedCommit {
+                id: member.prepared.id,
+                writes: member.prepared.writes.clone(),
+            };
+            members.iter().map(commit).collect()
+        };
+        match store_all(&self.io.log, to, stretches.iter().map(commits).collect()).await {
+            Ok(written) => {
+                for (range, stored) in stretches.into_iter().zip(written) {
+                    for member in batch.members.get_mut(range).unwrap_or_default() {
+                        member.stored = Some(Arc::clone(&stored));
+                    }
+                }
+                batch.put_back(&mut self.queue);
+            }
+            Err(error) => batch.fail(&error, &mut self.queue),
+        }
     }
 
-    fn landed(&self, batch: Batch, body: &Body, certified: &Certified) {
-        tracing::debug!(
-            revision = body.head.revision,
-            commits = batch.commits.len(),
-            newest = certified.state.head.revision,
-            "HEAD replaced"
-        );
-        for (member, commit) in batch.members.into_iter().zip(&batch.commits) {
-            member.committed(commit.txn);
+    /// HEAD has no room until a spill has moved something out of it.
+    async fn make_room(&mut self, base: &State) {
+        let deadline = self.spill_deadline();
+        if self.spill.begin(&base.head, &self.io.log, deadline) {
+            // If it fails, the batch goes to a log object instead, or learns why it cannot.
+            let _ = self.spill.finished().await;
         }
-        for (submission, conflict) in batch.deferred {
-            let error = conflict_error(&submission, &conflict);
-            submission.failed(error);
+    }
+
+    fn spill_if_ours(&mut self, body: &Body, landed: &State, swapped: bool) {
+        self.spill.poll();
+        // Lets go of what was swapped in just now.
+        self.spill.swaps(&landed.head);
+        if spill::is_ours(&body.base.head, &landed.head, swapped) {
+            let deadline = self.spill_deadline();
+            self.spill.begin(&landed.head, &self.io.log, deadline);
+        }
+    }
+
+    fn spill_deadline(&self) -> Moment {
+        self.io.access.clock.now().saturating_add(self.commit_timeout)
+    }
+
+    /// Spills until nothing is due any more.
+    async fn do_what_is_due(&mut self, deadline: Moment) -> Result<()> {
+        for _ in 0..MAINTENANCE_ATTEMPTS {
+            let base = self.writable_state()?;
+            self.spill.poll();
+            let mut swaps = self.spill.swaps(&base.head);
+            if swaps.is_empty() {
+                if !spill::is_due(&base.head) {
+                    return Ok(());
+                }
+                if !self.spill.begin(&base.head, &self.io.log, deadline) {
+                    return self.spill.finished().await;
+                }
+                self.spill.finished().await?;
+                swaps = self.spill.swaps(&base.head);
+            }
+            if !swaps.is_empty() {
+                self.swap_in(base, swaps, deadline).await?;
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("maintenance lost {MAINTENANCE_ATTEMPTS} races; others are at it"),
+        ))
+    }
+
+    /// Sends a HEAD that swaps in what was spilled and commits nothing. Losing its race is no error.
+    async fn swap_in(&mut self, base: Arc<State>, swaps: Vec<Swap>, deadline: Moment) -> Result<()> {
+        let nonce = Nonce::draw(&*self.io.access.entropy)?;
+        let change = Layout::default().change(swaps);
+        let body = Body::build(base, nonce, &change, None, Logged::new())?;
+        match self.publisher.publish(&body, &[], deadline).await {
+            Published::Landed { sent, certified } => {
+                self.refresher.serve_waiting(sent, &certified);
+                Ok(())
+            }
+            Published::Lost => Ok(()),
+            Published::Refused(error) => Err(error),
+            Published::Unknown(cause) => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("whether a HEAD that only maintains has landed is unknown: {cause}"),
+            )),
+        }
+    }
+
+    /// A spill whose objects are written, or being written, would leave them as garbage.
+    async fn finish_spill(&mut self) {
+        if self.spill.finished().await.is_err() {
+            return;
+        }
+        let deadline = self.spill_deadline();
+        for _ in 0..MAINTENANCE_ATTEMPTS {
+            let Ok(base) = self.writable_state() else { return };
+            let swaps = self.spill.swaps(&base.head);
+            if swaps.is_empty() {
+                return;
+            }
+            if let Err(error) = self.swap_in(base, swaps, deadline).await {
+                tracing::debug!(%error, "a spill was left behind");
+                return;
+            }
         }
     }
 
     async fn let_others_go_first(&self) {
         let (get, put) = self.io.cache.latencies();
-        let Ok(draw) = self.io.entropy.unit() else { return };
-        if let Some(pause) = self.contention.pause(self.io.clock.now(), get, put, draw) {
-            self.io.clock.sleep(pause).await;
+        let access = &self.io.access;
+        let Ok(draw) = access.entropy.unit() else { return };
+        if let Some(pause) = self.contention.pause(access.clock.now(), get, put, draw) {
+            access.clock.sleep(pause).await;
         }
+    }
+}
+
+/// The body has landed: its members are committed, and those that conflict with them never will be.
+fn answer(batch: Batch, body: &Body, certified: &Certified) {
+    tracing::debug!(
+        revision = body.head.revision,
+        commits = batch.members.len(),
+        newest = certified.state.head.revision,
+        "HEAD replaced"
+    );
+    let first_txn = body.base.head.last_txn + 1;
+    for (member, txn) in batch.members.into_iter().zip(first_txn..) {
+        member.committed(txn);
+    }
+    for (submission, conflict) in batch.deferred {
+        let error = conflict_error(&submission.prepared, &conflict);
+        submission.failed(error);
     }
 }
 
 /// Puts every member into the body, or none: true if all entered.
 fn enter(batch: &Batch, body: &Body) -> bool {
-    let Some(body_nonce) = body.head.nonce() else {
-        return false;
-    };
-    let all = batch.members.iter().zip(&batch.commits).all(|(member, commit)| {
+    let first_txn = body.base.head.last_txn + 1;
+    let all = batch.members.iter().zip(first_txn..).all(|(member, txn)| {
         member.ticket.enter_body(CommitToken {
             manifest: body.head.manifest,
-            id: commit.id,
-            body_nonce,
+            id: member.prepared.id,
+            body_nonce: body.nonce(),
             base_revision: body.base.head.revision,
             base_etag: body.base.etag.clone(),
-            expected_txn: commit.txn,
+            expected_txn: txn,
         })
     });
     if !all {

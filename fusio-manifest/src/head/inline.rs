@@ -1,17 +1,13 @@
-//! Commits that HEAD carries itself: newest first, each behind its length and its checksum.
+//! Commits that HEAD carries itself, newest first.
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
-use super::wire;
-use crate::{frame::FormatError, id::TransactionId, limits};
-
-/// What one transaction wrote to one key; `None` deletes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub(crate) key: Bytes,
-    pub(crate) value: Option<Bytes>,
-}
+use super::{
+    records::{self, RECORD_HEADER_BYTES, Write},
+    wire,
+};
+use crate::{frame::FormatError, id::TransactionId};
 
 /// A commit that stands in HEAD, with its bytes: each HEAD repeats them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +18,12 @@ pub(crate) struct InlineCommit {
     record: Bytes,
 }
 
-/// Length and checksum before each record.
-const RECORD_HEADER_BYTES: usize = 8;
-
 impl InlineCommit {
     pub(crate) fn new(txn: u64, id: TransactionId, writes: Vec<Write>) -> Self {
         let message = wire::InlineCommit {
             txn,
             id: Bytes::copy_from_slice(&id.to_bytes()),
-            writes: writes
-                .iter()
-                .map(|write| wire::Write {
-                    key: write.key.clone(),
-                    value: write.value.clone(),
-                })
-                .collect(),
+            writes: writes.iter().map(Write::to_wire).collect(),
         };
         Self {
             txn,
@@ -59,13 +46,7 @@ impl InlineCommit {
         let writes = message
             .writes
             .into_iter()
-            .map(|write| {
-                limits::check_key(&write.key).map_err(|error| FormatError::damaged(error.to_string()))?;
-                Ok(Write {
-                    key: write.key,
-                    value: write.value,
-                })
-            })
+            .map(Write::from_wire)
             .collect::<Result<_, FormatError>>()?;
         Ok(Self {
             txn: message.txn,
@@ -82,11 +63,7 @@ pub(super) fn encode<'a>(
 ) -> Result<BytesMut, FormatError> {
     let mut section = BytesMut::new();
     for commit in newest_first {
-        let length =
-            u32::try_from(commit.record.len()).map_err(|_| FormatError::damaged("a commit over 4 GiB"))?;
-        section.put_u32_le(length);
-        section.put_u32_le(crc32c::crc32c(&commit.record));
-        section.put_slice(&commit.record);
+        records::put(&mut section, &commit.record)?;
     }
     Ok(section)
 }
@@ -94,20 +71,7 @@ pub(super) fn encode<'a>(
 /// Reads them back, newest first.
 pub(super) fn decode(mut section: Bytes) -> Result<Vec<InlineCommit>, FormatError> {
     let mut commits = Vec::new();
-    while section.has_remaining() {
-        if section.len() < RECORD_HEADER_BYTES {
-            return Err(FormatError::damaged("a commit's header is cut off"));
-        }
-        let length = usize::try_from(section.get_u32_le())
-            .map_err(|_| FormatError::damaged("a commit longer than memory"))?;
-        let checksum = section.get_u32_le();
-        if length > section.len() {
-            return Err(FormatError::damaged("a commit is cut off"));
-        }
-        let record = section.split_to(length);
-        if crc32c::crc32c(&record) != checksum {
-            return Err(FormatError::damaged("a commit does not match its checksum"));
-        }
+    while let Some(record) = records::take(&mut section)? {
         commits.push(InlineCommit::decode(record)?);
     }
     Ok(commits)

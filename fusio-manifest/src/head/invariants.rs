@@ -80,11 +80,7 @@ impl Head {
                 self.folded.len()
             )));
         }
-        let log = self.log.iter().filter_map(|item| match item {
-            super::LogItem::Inline(_) => None,
-            super::LogItem::Object(reference) => Some(reference),
-        });
-        for reference in log.clone().chain(&self.folded) {
+        for reference in self.log_objects().chain(&self.folded) {
             if reference.id.is_some() != (reference.count == 1) {
                 return Err(FormatError::damaged(
                     "a log object whose id does not go with its count",
@@ -96,7 +92,7 @@ impl Head {
             .iter()
             .flat_map(|run| run.tables.iter().map(|table| table.object));
         let mut seen = HashSet::new();
-        for object in log.map(|reference| reference.object).chain(tables) {
+        for object in self.log_objects().map(|reference| reference.object).chain(tables) {
             if object.name.epoch > self.epoch {
                 return Err(FormatError::damaged(format!(
                     "object {} is of a later epoch",

@@ -95,6 +95,26 @@ impl ObjectReference {
 }
 
 impl LogReference {
+    /// Of an object that holds these transactions, at this place in the order of commits.
+    pub(crate) fn new(first_txn: u64, ids: &[TransactionId], object: ObjectReference) -> Self {
+        let id = match ids {
+            [only] => Some(*only),
+            _ => None,
+        };
+        Self {
+            first_txn,
+            count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+            object,
+            id,
+        }
+    }
+
+    /// True if it holds the commit of this number.
+    pub(crate) fn holds(&self, txn: u64) -> bool {
+        txn.checked_sub(self.first_txn)
+            .is_some_and(|index| index < u64::from(self.count))
+    }
+
     pub(super) fn from_wire(reference: wire::LogReference) -> Result<Self, FormatError> {
         let id = match reference.id.len() {
             0 => None,

@@ -68,6 +68,14 @@ pub(crate) struct InlineCommit {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LoggedCommit {
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) id: Bytes,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) writes: Vec<Write>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Write {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) key: Bytes,

@@ -33,6 +33,7 @@ fn state(head: &Head) -> State {
         head.clone(),
         ETag::new(format!("\"{}\"", head.nonce().unwrap())),
         0,
+        &crate::log_store::Logged::new(),
     )
     .unwrap()
 }

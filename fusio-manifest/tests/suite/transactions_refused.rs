@@ -55,13 +55,21 @@ async fn what_is_over_a_limit_is_refused_when_it_is_staged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_does_not_fit_is_refused_and_the_next_one_is_not() {
+async fn a_commit_that_head_cannot_name_is_refused_and_one_that_stands_inline_is_not() {
     let (store, manifest) = founded().await;
-    let mut large = cached(&manifest).await;
-    large.put("large", vec![0; limits::INLINE_BYTES_MAX]).unwrap();
-    assert_eq!(large.commit().await.unwrap_err().kind(), ErrorKind::Full);
+    let large = vec![0; 20_000];
+    for number in 0..limits::LOG_OBJECTS_MAX {
+        let mut transaction = cached(&manifest).await;
+        transaction.put(format!("{number}"), large.clone()).unwrap();
+        transaction.commit().await.unwrap();
+    }
+    let mut one_more = cached(&manifest).await;
+    one_more.put("large", large).unwrap();
+    let error = one_more.commit().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(error.to_string().contains("1024"), "{error}");
     increment(&manifest, "small").await.unwrap();
-    assert_eq!(final_txn(&store).await, 1);
+    assert_eq!(final_txn(&store).await, limits::LOG_OBJECTS_MAX as u64 + 1);
     manifest.close().await;
 }
 

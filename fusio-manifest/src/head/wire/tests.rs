@@ -94,6 +94,30 @@ fn settings() -> Settings {
     }
 }
 
+fn commits_match_the_schema(pool: &DescriptorPool) {
+    let write = Write {
+        key: Bytes::from_static(b"k"),
+        value: Some(Bytes::from_static(b"v")),
+    };
+    matches_schema(
+        pool,
+        "InlineCommit",
+        &InlineCommit {
+            txn: 1,
+            id: wide(2),
+            writes: vec![write.clone()],
+        },
+    );
+    matches_schema(
+        pool,
+        "LoggedCommit",
+        &LoggedCommit {
+            id: wide(1),
+            writes: vec![write],
+        },
+    );
+}
+
 #[test]
 fn every_message_matches_the_schema() {
     let pool = pool();
@@ -112,19 +136,7 @@ fn every_message_matches_the_schema() {
     };
     matches_schema(&pool, "Meta", &meta);
 
-    let write = Write {
-        key: Bytes::from_static(b"k"),
-        value: Some(Bytes::from_static(b"v")),
-    };
-    matches_schema(
-        &pool,
-        "InlineCommit",
-        &InlineCommit {
-            txn: 1,
-            id: wide(2),
-            writes: vec![write],
-        },
-    );
+    commits_match_the_schema(&pool);
 
     matches_schema(
         &pool,
@@ -181,6 +193,7 @@ fn every_message_of_the_schema_is_written_by_hand() {
         "RevisionNonce",
         "Settings",
         "InlineCommit",
+        "LoggedCommit",
         "Write",
         "ObjectReference",
         "Log",

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use fusio_manifest::Clock;
+use fusio_manifest::{Clock, SharedSettings, limits::LOG_OBJECTS_MAX};
 
 use super::{
     Context, Ended, Plan, class,
@@ -59,6 +59,13 @@ pub fn requests() -> Result<(), String> {
     run(&plan, async |context| measure(context).await)
 }
 
+/// What HEAD can name, in log objects of the size that is spilled.
+fn commits_of_a_manifest() -> u64 {
+    let shared = SharedSettings::default();
+    let object = shared.spill_bytes - shared.spill_keep_bytes;
+    LOG_OBJECTS_MAX as u64 * object / (VALUE_BYTES as u64 + COMMIT_OVERHEAD_BYTES)
+}
+
 /// A commit and its bare PUT take about 130 ms on S3 Standard.
 fn expected_time(settings: &Settings) -> Duration {
     Duration::from_millis(settings.commits.saturating_mul(130))
@@ -101,7 +108,7 @@ impl Commits {
 
 async fn measure(context: &Context) -> Ended<RequestsFields> {
     let commits = context.settings.commits;
-    let room = fusio_manifest::limits::INLINE_BYTES_MAX as u64 / (VALUE_BYTES as u64 + COMMIT_OVERHEAD_BYTES);
+    let room = commits_of_a_manifest();
     if commits > room {
         let why = format!(
             "PERF_COMMITS is {commits}, a manifest of this version holds about {room} commits: lower it"

@@ -1,0 +1,121 @@
+//! The store as one manifest uses it: each request bounded in time, asked again where patience helps, and
+//! maintenance told from what callers wait for.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    backoff::Backoff,
+    clock::{Clock, Moment, within},
+    entropy::Entropy,
+    error::Result,
+    id::Keys,
+    options::Options,
+    store::{
+        ETag, GetAnswer, GetOptions, PutMode, Store, StoreError, StoreErrorKind,
+        meter::{RequestClass, RequestMeter},
+    },
+};
+
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// The backoff after an answer that asks for patience. Its caller's deadline bounds it, not a count: an outage
+/// that ends in time costs nobody an error.
+pub(crate) fn patience() -> Backoff {
+    Backoff::new(FIRST_WAIT, LONGEST_WAIT, u32::MAX)
+}
+
+/// Who waits for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A caller.
+    Path,
+    /// Nobody: it is maintenance beside the path.
+    Maintenance,
+}
+
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) request_timeout: Duration,
+    /// Requests that were maintenance.
+    pub(crate) maintenance: RequestMeter,
+}
+
+impl Access {
+    pub(crate) fn new(store: Arc<dyn Store>, keys: Keys, options: &Options) -> Self {
+        Self {
+            store,
+            keys,
+            clock: Arc::clone(&options.clock),
+            entropy: Arc::clone(&options.entropy),
+            request_timeout: options.request_timeout,
+            maintenance: RequestMeter::new(),
+        }
+    }
+
+    /// One GET, bounded in time.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        options: GetOptions,
+        deadline: Moment,
+    ) -> Result<GetAnswer, StoreError> {
+        let limit = self.limit(deadline);
+        self.bounded("GET", key, limit, self.store.get(key, options))
+            .await
+    }
+
+    /// One conditional PUT, bounded in time.
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        body: Bytes,
+        mode: PutMode,
+        purpose: Purpose,
+    ) -> Result<ETag, StoreError> {
+        if purpose == Purpose::Maintenance {
+            self.maintenance.count(RequestClass::ConditionalPut);
+            self.maintenance
+                .count_bytes(RequestClass::ConditionalPut, body.len());
+        }
+        let put = self.store.put(key, body, mode);
+        self.bounded("PUT", key, self.request_timeout, put).await
+    }
+
+    /// A request that the store may never answer.
+    pub(crate) async fn bounded<T>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(&*self.clock, limit, request).await.unwrap_or_else(|| {
+            let message = format!("no answer within {} ms", limit.as_millis());
+            Err(StoreError::new(StoreErrorKind::Timeout, operation, key, message))
+        })
+    }
+
+    /// Waits before asking again; false if the deadline comes first.
+    pub(crate) async fn wait(&self, backoff: &mut Backoff, deadline: Moment) -> Result<bool> {
+        let wait = backoff.next(self.entropy.unit()?);
+        match wait.filter(|wait| self.clock.now() + *wait < deadline) {
+            Some(wait) => {
+                self.clock.sleep(wait).await;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn limit(&self, deadline: Moment) -> Duration {
+        self.request_timeout
+            .min(deadline.saturating_sub(self.clock.now()))
+    }
+}

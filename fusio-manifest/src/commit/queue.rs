@@ -1,0 +1,202 @@
+//! The callers' end of the wire.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Prepared, Submission,
+    batch::conflict_error,
+    layout::full,
+    stored::{Destination, Stored, store},
+    ticket::{Left, Ticket},
+    wire::Wire,
+};
+use crate::{
+    access::Purpose,
+    clock::{Moment, within},
+    error::{Error, ErrorKind, Result},
+    head_io::HeadIo,
+    limits::LOG_OBJECTS_MAX,
+    log::LoggedCommit,
+    mutant::Mutant,
+    options::Options,
+    receipt::Receipt,
+};
+
+/// The callers' end of the wire.
+#[derive(Debug)]
+pub(crate) struct CommitQueue {
+    sender: Mutex<Option<mpsc::Sender<Request>>>,
+    /// Set once the wire has answered everything and ended, or is gone with its runtime.
+    ended: watch::Receiver<bool>,
+    io: Arc<HeadIo>,
+    length: usize,
+    validate: bool,
+}
+
+/// What the wire is asked to do.
+#[derive(Debug)]
+pub(super) enum Request {
+    Commit(Submission),
+    /// Whatever maintenance is due, by this deadline.
+    Maintain(Moment, oneshot::Sender<Result<()>>),
+}
+
+impl CommitQueue {
+    /// Starts the wire.
+    pub(crate) fn start(wire: Wire, io: Arc<HeadIo>, options: &Options) -> Self {
+        let length = options.commit_queue;
+        let (sender, receiver) = mpsc::channel(length);
+        let (ending, ended) = watch::channel(false);
+        tokio::spawn(async move {
+            wire.run(receiver).await;
+            // Nobody may be waiting.
+            let _ = ending.send(true);
+        });
+        Self {
+            sender: Mutex::new(Some(sender)),
+            ended,
+            io,
+            length,
+            validate: !options.broken_by(Mutant::SkipValidation),
+        }
+    }
+
+    /// Commits one transaction.
+    pub(crate) async fn commit(&self, prepared: Prepared, timeout: Duration) -> Result<Receipt> {
+        let (reply, mut answer) = oneshot::channel();
+        let ticket = Arc::new(Ticket::default());
+        let leave_on_drop = LeaveOnDrop(&ticket);
+        let clock = &self.io.access.clock;
+        let deadline = clock.now().saturating_add(timeout);
+        let stored = self.store_if_large(&prepared, deadline).await?;
+        let left = deadline.saturating_sub(clock.now());
+        self.enqueue(Request::Commit(Submission {
+            prepared,
+            stored,
+            deadline,
+            ticket: Arc::clone(&ticket),
+            reply,
+            arrival: 0,
+        }))?;
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
+            () = clock.sleep(left) => {}
+        }
+        match ticket.leave() {
+            Left::Queued(attempts) => Err(Error::new(
+                ErrorKind::DeadlineExceeded,
+                format!(
+                    "the commit's deadline of {} ms passed; it is not committed",
+                    timeout.as_millis()
+                ),
+            )
+            .with_attempts(attempts)),
+            Left::InBody(token, attempts) => {
+                let cause = format!(
+                    "its deadline of {} ms passed while its PUT was under way",
+                    timeout.as_millis()
+                );
+                Err(Error::unknown(token, &cause).with_attempts(attempts))
+            }
+            Left::Answered => answer.await.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
+        }
+    }
+
+    /// A transaction that is too large to stand in HEAD goes to a log object before it queues, so that the commits
+    /// of others do not wait for its bytes. Whatever happens here, no HEAD names it.
+    async fn store_if_large(&self, prepared: &Prepared, deadline: Moment) -> Result<Option<Arc<Stored>>> {
+        let state = self.io.cache.current()?.state;
+        if prepared.bytes() <= state.head.settings.transaction_inline_bytes {
+            return Ok(None);
+        }
+        // What cannot be committed any more need not be written.
+        let conflict = prepared
+            .reads
+            .conflict_with_state(prepared.snapshot, &state.overlay)
+            .filter(|_| self.validate);
+        if let Some(conflict) = conflict {
+            return Err(conflict_error(prepared, &conflict));
+        }
+        if state.head.log_objects().count() >= LOG_OBJECTS_MAX {
+            return Err(full());
+        }
+        let to = Destination {
+            manifest: state.head.manifest,
+            epoch: state.head.epoch,
+            deadline,
+            purpose: Purpose::Path,
+        };
+        let commit = LoggedCommit {
+            id: prepared.id,
+            writes: prepared.writes.clone(),
+        };
+        let clock = &*self.io.access.clock;
+        let limit = deadline.saturating_sub(clock.now());
+        match within(clock, limit, store(&self.io.log, to, vec![commit])).await {
+            Some(stored) => stored.map(Some),
+            None => Err(Error::new(
+                ErrorKind::DeadlineExceeded,
+                "the commit's deadline passed while its log object was being written; it is not committed",
+            )),
+        }
+    }
+
+    /// Does what maintenance is due.
+    pub(crate) async fn maintain(&self, timeout: Duration) -> Result<()> {
+        let deadline = self.io.access.clock.now().saturating_add(timeout);
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Request::Maintain(deadline, reply))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the handle's runtime has stopped")))
+    }
+
+    /// Takes no more commits, and returns when those in the queue are answered.
+    pub(crate) async fn close(&self) {
+        drop(self.sender.lock().take());
+        // An error says that the wire is gone with its runtime: there is nothing to wait for.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+
+    fn enqueue(&self, request: Request) -> Result<()> {
+        let sender = self.sender.lock();
+        let Some(sender) = sender.as_ref() else {
+            return Err(Error::new(ErrorKind::Closed, "the handle is closed"));
+        };
+        sender.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::new(
+                ErrorKind::Busy,
+                format!("{} commits wait already, the most of this handle", self.length),
+            ),
+            mpsc::error::TrySendError::Closed(_) => {
+                Error::new(ErrorKind::Closed, "the handle's runtime has stopped")
+            }
+        })
+    }
+}
+
+/// The wire ended without an answer: its runtime was shut down.
+fn wire_gone(left: &LeaveOnDrop<'_>) -> Error {
+    match left.0.leave() {
+        Left::InBody(token, attempts) => {
+            Error::unknown(token, "its runtime stopped while its PUT was under way").with_attempts(attempts)
+        }
+        Left::Queued(attempts) => {
+            Error::new(ErrorKind::Closed, "the handle's runtime has stopped").with_attempts(attempts)
+        }
+        Left::Answered => Error::new(ErrorKind::Closed, "the handle's runtime has stopped"),
+    }
+}
+
+/// A caller whose future is dropped has left: its transaction enters no new body.
+struct LeaveOnDrop<'a>(&'a Ticket);
+
+impl Drop for LeaveOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
