@@ -141,6 +141,15 @@ impl FaultStatus {
             Self::Conflict => 409,
         }
     }
+
+    /// The error code that S3 gives with it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InternalError => "InternalError",
+            Self::SlowDown => "SlowDown",
+            Self::Conflict => "ConditionalRequestConflict",
+        }
+    }
 }
 
 /// What a plan knows about a request.

@@ -19,6 +19,7 @@ pub mod export;
 pub mod fault;
 pub mod floor;
 pub mod history;
+mod injection;
 pub mod interrupt;
 pub mod latency;
 pub mod metrics;

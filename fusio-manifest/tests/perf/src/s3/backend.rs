@@ -25,17 +25,10 @@ use super::{
     digest::Claimed,
     objects::{Buckets, PutCondition, StoredObject, matches},
 };
-use crate::fault::Fault;
+use crate::injection::Tampering;
 
 /// S3's limit on a page of a listing and on one deletion of many objects.
 const KEYS_MAX: usize = 1_000;
-
-/// What a fault does inside the store; it travels in the request's extensions, since its headers are signed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Tampering {
-    IgnoreConditions,
-    Corrupt(Fault),
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Backend {

@@ -22,7 +22,8 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::endpoint::{Cut, Endpoint};
+use super::endpoint::Endpoint;
+use crate::injection::Cut;
 
 /// Connections that wait to be accepted. With std's 128 a burst is refused and retried a second later.
 const BACKLOG: u32 = 4_096;
