@@ -52,6 +52,15 @@ impl EnvironmentWatch {
         }
     }
 
+    /// Looks at the build alone: what a run in virtual time comes to does not depend on the machine, nor may what it
+    /// writes.
+    pub fn of_the_build() -> Self {
+        let Self { mut begun, .. } = Self::start();
+        begun.cpu_model = None;
+        begun.cores = None;
+        Self { begun, ticks: None }
+    }
+
     /// The environment, with what was stolen since the start.
     pub fn finish(&self) -> Environment {
         let steal_share = self
@@ -142,6 +151,26 @@ mod tests {
     fn the_processor_is_named() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.50GHz\n";
         assert_eq!(cpu_model(cpuinfo).as_deref(), Some("Some CPU @ 2.50GHz"));
+    }
+
+    #[test]
+    fn the_build_alone_says_nothing_of_the_machine() {
+        let Environment {
+            cpu_model,
+            cores,
+            steal_share,
+            rustc,
+            revision,
+            debug_assertions,
+            opt_level,
+        } = EnvironmentWatch::of_the_build().finish();
+        assert_eq!((cpu_model, cores, steal_share), (None, None, None));
+        let all = EnvironmentWatch::start().finish();
+        assert_eq!((rustc, revision), (all.rustc, all.revision));
+        assert_eq!(
+            (debug_assertions, opt_level),
+            (all.debug_assertions, all.opt_level)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     environment::Environment,
     output::{OutputError, RunFolder},
     result::Verdict,
-    settings::{Settings, StoreSettings},
+    settings::Settings,
     summary::CellSummary,
 };
 
@@ -22,7 +22,7 @@ mod tests;
 pub struct RunFacts {
     /// What the run came to.
     pub verdict: Verdict,
-    /// `embedded` or `s3`.
+    /// `embedded`, `s3` or `simulated`.
     pub store: &'static str,
     /// The latency profile; none for a real store.
     pub latency: Option<String>,
@@ -39,15 +39,11 @@ pub struct RunFacts {
 impl RunFacts {
     /// The facts of a run with these settings.
     pub fn new(settings: &Settings, environment: Environment, verdict: Verdict) -> Self {
-        let faults = match &settings.store {
-            StoreSettings::Embedded { faults, .. } => faults.clone(),
-            StoreSettings::S3 { .. } => None,
-        };
         Self {
             verdict,
             store: settings.store.name(),
             latency: settings.latency().map(str::to_owned),
-            faults,
+            faults: settings.store.faults().map(str::to_owned),
             writer_kind: settings.writer_kind,
             seed: settings.seed,
             environment,

@@ -35,6 +35,7 @@ pub mod s3;
 pub mod scenario;
 pub mod schedule;
 pub mod settings;
+pub mod simulate;
 pub mod store_under_test;
 pub mod summary;
 pub mod target;

@@ -42,11 +42,13 @@ pub const S3_EXPRESS: PriceTable = PriceTable {
 };
 
 impl PriceTable {
-    /// The prices of the store that is measured or, if it is simulated, of the one that it stands for: Express
+    /// The prices of the store that is measured or of the one that it stands for: Express
     /// for its latency profile and for directory buckets, whose names end in `--x-s3`, else Standard.
     pub fn of(store: &StoreSettings) -> &'static Self {
         let express = match store {
-            StoreSettings::Embedded { latency, .. } => latency == "s3-express",
+            StoreSettings::Embedded { latency, .. } | StoreSettings::Simulated { latency, .. } => {
+                latency == "s3-express"
+            }
             StoreSettings::S3 { bucket, .. } => bucket.ends_with("--x-s3"),
         };
         if express { &S3_EXPRESS } else { &S3_STANDARD }

@@ -41,18 +41,17 @@ pub struct Report<'a> {
 /// The store as people read it: `embedded S3, simulated latency s3-standard (seed 42)`.
 pub fn store_line(settings: &Settings) -> String {
     let seed = settings.seed;
+    let faults = settings
+        .store
+        .faults()
+        .map(|faults| format!(", faults {faults}"))
+        .unwrap_or_default();
     match &settings.store {
-        StoreSettings::Embedded {
-            latency,
-            faults: None,
-        } => {
-            format!("embedded S3, simulated latency {latency} (seed {seed})")
+        StoreSettings::Embedded { latency, .. } => {
+            format!("embedded S3, simulated latency {latency}{faults} (seed {seed})")
         }
-        StoreSettings::Embedded {
-            latency,
-            faults: Some(faults),
-        } => {
-            format!("embedded S3, simulated latency {latency}, faults {faults} (seed {seed})")
+        StoreSettings::Simulated { latency, .. } => {
+            format!("simulated, latency {latency}{faults} (seed {seed})")
         }
         StoreSettings::S3 { bucket, endpoint, .. } => {
             let endpoint = endpoint.as_deref().unwrap_or("AWS");

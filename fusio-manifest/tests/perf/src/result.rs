@@ -41,7 +41,7 @@ impl Verdict {
 pub struct ScenarioResult<F> {
     /// The test's name.
     pub scenario: String,
-    /// `embedded` or `s3`.
+    /// `embedded`, `s3` or `simulated`.
     pub store: String,
     /// The latency profile; null for a real store.
     pub latency: Option<String>,

@@ -1,10 +1,7 @@
 //! One cell from beginning to end: warm-up, measure, drain, and what the check needs.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -19,7 +16,7 @@ use crate::{
     progress::Progress,
     requests::{CellRequests, RequestCounts},
     s3::accounting::report_counts,
-    schedule::{Plan, serve},
+    schedule::{Plan, serve, serve_in_virtual_time},
     settings::Settings,
     store_under_test::StoreUnderTest,
     target::{Target, TargetHandle},
@@ -115,6 +112,7 @@ impl<'a> Prepared<'a> {
     /// One line: why the cell could not begin.
     pub async fn new(cell: &'a Cell<'a>) -> Result<Self, String> {
         tokio::select! {
+            biased;
             prepared = Self::prepare(cell) => prepared,
             // What it has written so far goes when the run's prefix is cleaned up.
             () = cell.interrupt.wait() => Err("interrupted before the measurement began".to_owned()),
@@ -247,14 +245,19 @@ async fn issue(
     clients: Vec<(Plan, Arc<Driver>)>,
     shown: Option<&Shared>,
 ) -> Result<bool, String> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let thread = serve(Arc::clone(&cell.clock), t0, window, clients, Arc::clone(&stop))
-        .map_err(|error| format!("the schedule's thread cannot start: {error}"))?;
+    let clock = Arc::clone(&cell.clock);
+    let schedule = if cell.settings.store.is_simulated() {
+        serve_in_virtual_time(clock, t0, window, clients)
+    } else {
+        serve(clock, t0, window, clients)
+            .map_err(|error| format!("the schedule's thread cannot start: {error}"))?
+    };
     let progress = shown.map(|shared| (shared, cell.progress.cell(&cell.name, window)));
     let mut stopped = false;
     while cell.clock.now() < t0 + window && !stopped {
         let left = (t0 + window).saturating_sub(cell.clock.now());
         tokio::select! {
+            biased;
             () = cell.clock.sleep(left.min(Duration::from_secs(1))) => {}
             () = cell.interrupt.wait() => {}
         }
@@ -266,10 +269,7 @@ async fn issue(
         }
         stopped = cell.interrupt.is_set() || cell.store.budget_spent();
     }
-    stop.store(true, Ordering::Release);
-    while !thread.is_finished() {
-        cell.clock.sleep(Duration::from_millis(1)).await;
-    }
+    schedule.stop(&*cell.clock).await;
     Ok(stopped)
 }
 

@@ -6,10 +6,10 @@ use std::{
     io::{self, Write as _},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use fusio_manifest::{Clock, SystemClock};
+use fusio_manifest::{Clock, Moment, SystemClock};
 use serde::Serialize;
 
 use crate::{
@@ -24,10 +24,12 @@ use crate::{
     requests::{ClassCount, RequestCounts},
     result::{ScenarioResult, Verdict},
     run::{Cell, CellOutcome},
-    settings::{Settings, StoreSettings},
+    settings::Settings,
+    simulate::{self, HandleSeeds},
     store_under_test::StoreUnderTest,
     summary::{CellInput, CellSummary},
     target::engine::Engine,
+    timer,
 };
 
 pub use baseline::baseline;
@@ -52,6 +54,15 @@ struct Context {
     progress: Progress,
     folder: RunFolder,
     environment: EnvironmentWatch,
+    /// The randomness of handles, if the run is simulated. One for the run: no two handles may draw the same.
+    seeds: Option<Arc<HandleSeeds>>,
+    began: Began,
+}
+
+/// When the run began, in its own time and on the wall.
+struct Began {
+    clock: Moment,
+    wall: Instant,
 }
 
 /// How a scenario ended.
@@ -101,11 +112,6 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
         Ok(settings) => settings,
         Err(error) => return refuse(plan, None, &error.to_string()),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(plan, Some(&settings), &format!("no runtime: {error}")),
-    };
     let folder = settings.out.clone();
     let lock = match one_at_a_time(&folder) {
         Ok(lock) => lock,
@@ -118,20 +124,50 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
             );
         }
     };
-    let outcome = runtime.block_on(carry_through(plan, settings, body));
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    let outcome = if settings.store.is_simulated() {
+        in_virtual_time(plan, settings, body)
+    } else {
+        in_real_time(plan, settings, body)
+    };
     drop(lock);
     outcome
+}
+
+fn in_real_time<F: Serialize>(
+    plan: &Plan,
+    settings: Settings,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(plan, Some(&settings), &format!("no runtime: {error}")),
+    };
+    let outcome = runtime.block_on(carry_through(plan, settings, Arc::new(SystemClock), body));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome
+}
+
+fn in_virtual_time<F: Serialize>(
+    plan: &Plan,
+    settings: Settings,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    let work = async |clock| carry_through(plan, settings.clone(), Arc::new(clock), body).await;
+    simulate::run(work).unwrap_or_else(|error| refuse(plan, Some(&settings), &error.to_string()))
 }
 
 async fn carry_through<F: Serialize>(
     plan: &Plan,
     settings: Settings,
+    clock: Arc<dyn Clock>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
     let interrupt = Interrupt::new();
     let _listening = interrupt.listen();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let began = Began {
+        clock: clock.now(),
+        wall: timer::now(),
+    };
     let estimate = (plan.estimate)(&settings);
     let priced = announce_estimate(&settings, &estimate);
     if let Some(max) = settings.max_requests.filter(|max| estimate.requests() > *max) {
@@ -149,8 +185,14 @@ async fn carry_through<F: Serialize>(
         Ok(folder) => folder,
         Err(error) => return refuse(plan, Some(&settings), &error.to_string()),
     };
-    let environment = EnvironmentWatch::start();
+    let simulated = settings.store.is_simulated();
+    let environment = if simulated {
+        EnvironmentWatch::of_the_build()
+    } else {
+        EnvironmentWatch::start()
+    };
     let context = Context {
+        seeds: simulated.then(|| Arc::new(HandleSeeds::new(settings.seed))),
         settings,
         store,
         clock,
@@ -158,6 +200,7 @@ async fn carry_through<F: Serialize>(
         progress: Progress::new(),
         folder,
         environment,
+        began,
     };
     context.say(|out| {
         writeln!(out)?;
@@ -182,6 +225,9 @@ async fn carry_through<F: Serialize>(
     let ended = body(&context).await;
     if let Some(note) = context.store.clean_up().await {
         context.say(|out| writeln!(out, "Note: {note}"));
+    }
+    if let Some(passed) = context.virtual_time() {
+        context.say(|out| writeln!(out, "\n{passed}"));
     }
     finish(plan, &context, ended)
 }
@@ -293,7 +339,16 @@ impl Context {
     fn engine(&self) -> Engine {
         let mut engine = Engine::default();
         engine.options.clock = Arc::clone(&self.clock);
+        engine.seeds = self.seeds.clone();
         engine
+    }
+
+    /// How much virtual time has passed, and how much on the wall; nothing if the run is not simulated.
+    fn virtual_time(&self) -> Option<String> {
+        let passed = self.clock.now().saturating_sub(self.began.clock);
+        let (passed, wall) = (passed.as_secs_f64(), self.began.wall.elapsed().as_secs_f64());
+        let simulated = self.settings.store.is_simulated();
+        simulated.then(|| format!("Virtual time: {passed:.2}s, simulated in {wall:.2}s"))
     }
 
     /// A cell of this run.
@@ -337,10 +392,7 @@ impl Context {
 
     /// True if the run breaks things on purpose: operations may then fail.
     fn has_faults(&self) -> bool {
-        matches!(
-            &self.settings.store,
-            StoreSettings::Embedded { faults: Some(_), .. }
-        )
+        self.settings.store.faults().is_some()
     }
 
     /// Prints on standard output, past libtest's capture, with no progress bar running through it.

@@ -1,4 +1,5 @@
-//! The open-loop schedule: when each operation is due, and the thread that issues it then.
+//! The open-loop schedule: when each operation is due, and what issues it then: a thread of its own or, in virtual
+//! time, a task.
 //!
 //! Operation `i` of a client is due at its start plus `i` periods, computed from `i`: a late one delays no
 //! other. Nothing waits for answers.
@@ -54,8 +55,59 @@ impl Plan {
     }
 }
 
-/// Issues the operations of `clients` that are due within `window` after `t0`, from a thread of its own, until
-/// the window ends or `stop` is set.
+/// What issues operations, until the window ends or it is [stopped](Self::stop).
+#[derive(Debug)]
+pub enum Schedule {
+    /// In real time: a thread, which is late by less than any task would be.
+    Thread {
+        /// The thread.
+        thread: JoinHandle<()>,
+        /// Tells it to end.
+        stop: Arc<AtomicBool>,
+    },
+    /// In virtual time, which knows nothing of threads: a task, which is never late.
+    Task(tokio::task::JoinHandle<()>),
+}
+
+impl Schedule {
+    /// Issues nothing more.
+    pub async fn stop(self, clock: &dyn Clock) {
+        match self {
+            Self::Thread { thread, stop } => {
+                stop.store(true, Ordering::Release);
+                while !thread.is_finished() {
+                    clock.sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Self::Task(task) => {
+                task.abort();
+                // An error says that it was aborted.
+                let _ = task.await;
+            }
+        }
+    }
+}
+
+/// Issues the operations of `clients` that are due within `window` after `t0`, from a task of the current runtime.
+pub fn serve_in_virtual_time(
+    clock: Arc<dyn Clock>,
+    t0: Moment,
+    window: Duration,
+    clients: Vec<(Plan, Arc<Driver>)>,
+) -> Schedule {
+    let mut agenda = Agenda::new(clients, window);
+    Schedule::Task(tokio::spawn(async move {
+        while let Some(due) = agenda.earliest() {
+            let wait = (t0 + due).saturating_sub(clock.now());
+            if !wait.is_zero() {
+                clock.sleep(wait).await;
+            }
+            agenda.issue(t0);
+        }
+    }))
+}
+
+/// Issues the operations of `clients` that are due within `window` after `t0`, from a thread of its own.
 ///
 /// # Errors
 ///
@@ -65,16 +117,17 @@ pub fn serve(
     t0: Moment,
     window: Duration,
     clients: Vec<(Plan, Arc<Driver>)>,
-    stop: Arc<AtomicBool>,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
+) -> io::Result<Schedule> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let thread = thread::Builder::new()
         .name("perf-schedule".to_owned())
         .spawn(move || {
             lower_timer_slack();
             let mut agenda = Agenda::new(clients, window);
             while let Some(due) = agenda.earliest() {
                 loop {
-                    if stop.load(Ordering::Acquire) {
+                    if stopped.load(Ordering::Acquire) {
                         return;
                     }
                     let now = clock.now();
@@ -85,7 +138,8 @@ pub fn serve(
                 }
                 agenda.issue(t0);
             }
-        })
+        })?;
+    Ok(Schedule::Thread { thread, stop })
 }
 
 type Dues = Box<dyn Iterator<Item = Duration> + Send>;

@@ -84,6 +84,13 @@ pub enum StoreSettings {
         /// The fault rules, as written.
         faults: Option<String>,
     },
+    /// A bucket in memory, in virtual time.
+    Simulated {
+        /// The latency profile, as written.
+        latency: String,
+        /// The fault rules, as written.
+        faults: Option<String>,
+    },
     /// A real endpoint.
     S3 {
         /// The bucket.
@@ -164,10 +171,7 @@ impl Settings {
 
     /// The latency profile as written; none for a real store.
     pub fn latency(&self) -> Option<&str> {
-        match &self.store {
-            StoreSettings::Embedded { latency, .. } => Some(latency),
-            StoreSettings::S3 { .. } => None,
-        }
+        self.store.latency()
     }
 }
 
@@ -176,7 +180,29 @@ impl StoreSettings {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Embedded { .. } => "embedded",
+            Self::Simulated { .. } => "simulated",
             Self::S3 { .. } => "s3",
+        }
+    }
+
+    /// True if the run happens in virtual time.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self, Self::Simulated { .. })
+    }
+
+    /// The latency profile as written; none for a real store.
+    pub fn latency(&self) -> Option<&str> {
+        match self {
+            Self::Embedded { latency, .. } | Self::Simulated { latency, .. } => Some(latency),
+            Self::S3 { .. } => None,
+        }
+    }
+
+    /// The fault rules as written, if there are any.
+    pub fn faults(&self) -> Option<&str> {
+        match self {
+            Self::Embedded { faults, .. } | Self::Simulated { faults, .. } => faults.as_deref(),
+            Self::S3 { .. } => None,
         }
     }
 }
@@ -219,18 +245,29 @@ fn workload(given: &Given) -> Result<WorkloadConfig, SettingsError> {
     Ok(config)
 }
 
+/// What `PERF_STORE` may say.
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    Simulated,
+    S3,
+}
+
+/// Settings of stores that stand for S3, and those of a real one.
+const OF_STAND_INS: &[&str] = &["PERF_LATENCY", "PERF_FAULTS"];
+const OF_S3: &[&str] = &["PERF_S3_BUCKET", "PERF_S3_ENDPOINT", "PERF_S3_CREATE_BUCKET"];
+
 fn store(given: &Given) -> Result<StoreSettings, SettingsError> {
-    let is_s3 = given
-        .choice("PERF_STORE", &[("embedded", false), ("s3", true)])?
-        .unwrap_or(false);
-    let (store, other, foreign): (_, _, &[&str]) = if is_s3 {
-        ("s3", "embedded", &["PERF_LATENCY", "PERF_FAULTS"])
-    } else {
-        (
-            "embedded",
-            "s3",
-            &["PERF_S3_BUCKET", "PERF_S3_ENDPOINT", "PERF_S3_CREATE_BUCKET"],
-        )
+    let kinds = [
+        ("embedded", Kind::Embedded),
+        ("s3", Kind::S3),
+        ("simulated", Kind::Simulated),
+    ];
+    let kind = given.choice("PERF_STORE", &kinds)?.unwrap_or(Kind::Embedded);
+    let (store, other, foreign) = match kind {
+        Kind::Embedded => ("embedded", "s3", OF_S3),
+        Kind::Simulated => ("simulated", "s3", OF_S3),
+        Kind::S3 => ("s3", "embedded", OF_STAND_INS),
     };
     if let Some(name) = foreign.iter().find(|name| given.text(name).is_some()) {
         return Err(SettingsError::Contradiction {
@@ -238,13 +275,16 @@ fn store(given: &Given) -> Result<StoreSettings, SettingsError> {
             remedy: format!("unset it, or set PERF_STORE={other}"),
         });
     }
-    if !is_s3 {
-        let latency = given.text("PERF_LATENCY").unwrap_or("s3-standard").to_owned();
-        return Ok(StoreSettings::Embedded {
-            latency,
-            faults: given.owned("PERF_FAULTS"),
-        });
+    let latency = given.text("PERF_LATENCY").unwrap_or("s3-standard").to_owned();
+    let faults = given.owned("PERF_FAULTS");
+    match kind {
+        Kind::Embedded => Ok(StoreSettings::Embedded { latency, faults }),
+        Kind::Simulated => Ok(StoreSettings::Simulated { latency, faults }),
+        Kind::S3 => real_store(given),
     }
+}
+
+fn real_store(given: &Given) -> Result<StoreSettings, SettingsError> {
     let bucket = given.parse("PERF_S3_BUCKET", bucket_name, || {
         "3 to 63 of a-z, 0-9, dot and hyphen".to_owned()
     })?;

@@ -1,21 +1,23 @@
-//! The store that a run measures: the embedded endpoint or a real one, a prefix of the run's own on it, and
-//! every request counted by purpose.
+//! The store that a run measures: the embedded endpoint, a real one or a simulated one, a prefix of the run's own
+//! on it, and every request counted by purpose.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Config, S3Store,
+    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Config, S3Store, SeededEntropy,
     store::{ListPage, Store},
 };
 
 use crate::{
     fault::FaultPlan,
+    latency::LatencyProfile,
     s3::{
         accounting::{Budget, BudgetedStore},
         embedded::{EmbeddedConfig, EmbeddedS3},
         preflight,
     },
     settings::{Settings, StoreSettings},
+    simulate::SimulatedStore,
 };
 
 /// All runs work below this, so that what a killed one left is found by the next.
@@ -47,10 +49,42 @@ impl Meters {
     }
 }
 
+/// Where the objects are.
+enum Bucket {
+    /// Reached over HTTP; with the server that is behind it, if it is in this process.
+    S3(S3Store, Option<EmbeddedS3>),
+    Simulated(SimulatedStore),
+}
+
+impl Bucket {
+    fn store(&self, meter: Arc<RequestMeter>, budget: Arc<Budget>) -> Arc<dyn Store> {
+        match self {
+            Self::S3(s3, _) => Arc::new(BudgetedStore::new(s3.with_meter(meter), budget)),
+            Self::Simulated(simulated) => Arc::new(BudgetedStore::new(simulated.with_meter(meter), budget)),
+        }
+    }
+
+    fn set_faults(&self, faults: FaultPlan, seed: u64) {
+        match self {
+            Self::S3(_, Some(server)) => server.set_faults(faults, seed),
+            Self::S3(_, None) => {}
+            Self::Simulated(simulated) => simulated.set_faults(faults, seed),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::S3(s3, _) => s3.describe(),
+            Self::Simulated(simulated) => simulated.describe(),
+        }
+    }
+}
+
 /// A store, ready to be measured.
 pub struct StoreUnderTest {
-    s3: S3Store,
-    embedded: Option<(EmbeddedS3, FaultPlan, u64)>,
+    bucket: Bucket,
+    faults: FaultPlan,
+    seed: u64,
     prefix: String,
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
@@ -64,7 +98,7 @@ pub struct StoreUnderTest {
 impl fmt::Debug for StoreUnderTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreUnderTest")
-            .field("s3", &self.s3)
+            .field("bucket", &self.bucket.describe())
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
@@ -77,50 +111,45 @@ impl StoreUnderTest {
     ///
     /// One line that says what is wrong and what to do.
     pub async fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        preflight::raise_open_files(&settings.workload)?;
         let meters = Meters::default();
-        let (s3, embedded) = match &settings.store {
-            StoreSettings::Embedded { latency, faults } => {
-                let (s3, embedded) = embedded(settings.seed, latency, faults.as_deref(), &meters).await?;
-                (s3, Some(embedded))
+        let (latency, faults) = (latency(&settings.store)?, faults(&settings.store)?);
+        let seed = settings.seed;
+        let bucket = match &settings.store {
+            StoreSettings::Embedded { .. } => {
+                preflight::raise_open_files(&settings.workload)?;
+                embedded(latency, &faults, seed, &meters).await?
             }
             StoreSettings::S3 { bucket, endpoint, .. } => {
-                let mut config = S3Config::new(bucket);
-                if let Some(endpoint) = endpoint {
-                    config = config.endpoint(endpoint);
-                }
-                let s3 = S3Store::connect(config, Arc::clone(&meters.other))
-                    .await
-                    .map_err(|error| error.message)?;
-                (s3, None)
+                preflight::raise_open_files(&settings.workload)?;
+                real(bucket, endpoint.as_deref(), &meters).await?
+            }
+            StoreSettings::Simulated { .. } => {
+                let clock = Arc::clone(&clock);
+                Bucket::Simulated(SimulatedStore::new(latency, faults.clone(), seed, clock))
             }
         };
-        let create_bucket = matches!(
-            &settings.store,
-            StoreSettings::S3 {
-                create_bucket: true,
-                ..
-            }
-        );
-        let pause = async |span| clock.sleep(span).await;
-        let leftovers = preflight::reach(&s3, ROOT, create_bucket, pause).await?;
-        let nonce = OsEntropy.bits().map_err(|error| error.to_string())?;
+        let (stale, nonce) = match &bucket {
+            Bucket::S3(s3, _) => (leftovers(s3, settings, &*clock).await?, OsEntropy.bits()),
+            // Made for this run, and gone with it.
+            Bucket::Simulated(_) => (Vec::new(), SeededEntropy::new(seed).bits()),
+        };
+        let nonce = nonce.map_err(|error| error.to_string())?;
         Ok(Self {
-            s3,
-            embedded,
+            bucket,
+            faults,
+            seed,
             prefix: format!("{ROOT}{nonce:016x}/"),
             budget: Arc::new(Budget::new(settings.max_requests)),
             clock,
             keep: settings.keep,
-            stale: runs_of(&leftovers),
+            stale,
             meters,
         })
     }
 
     /// The store, its requests counted by `meter` and bounded by the run's budget.
     pub fn store(&self, meter: &Arc<RequestMeter>) -> Arc<dyn Store> {
-        let metered = self.s3.with_meter(Arc::clone(meter));
-        Arc::new(BudgetedStore::new(metered, Arc::clone(&self.budget)))
+        self.bucket.store(Arc::clone(meter), Arc::clone(&self.budget))
     }
 
     /// A prefix of this run's own, and below it this name.
@@ -135,9 +164,7 @@ impl StoreUnderTest {
 
     /// Windows and counts of the injected faults begin anew.
     pub fn restart_faults(&self) {
-        if let Some((server, faults, seed)) = &self.embedded {
-            server.set_faults(faults.clone(), *seed);
-        }
+        self.bucket.set_faults(self.faults.clone(), self.seed);
     }
 
     /// Deletes whatever the run wrote, unless it is to be kept. Returns what people should know.
@@ -146,7 +173,7 @@ impl StoreUnderTest {
             return Some(format!(
                 "kept as PERF_KEEP asks: {} in {}",
                 self.prefix,
-                self.s3.describe()
+                self.bucket.describe()
             ));
         }
         let store = self.store(&self.meters.other);
@@ -162,25 +189,29 @@ impl StoreUnderTest {
         Some(format!(
             "not everything could be deleted below {} in {}: delete it by hand",
             self.prefix,
-            self.s3.describe()
+            self.bucket.describe()
         ))
     }
 }
 
+fn latency(store: &StoreSettings) -> Result<LatencyProfile, String> {
+    let text = store.latency().unwrap_or("none");
+    text.parse().map_err(|error| format!("PERF_LATENCY: {error}"))
+}
+
+fn faults(store: &StoreSettings) -> Result<FaultPlan, String> {
+    let text = store.faults().unwrap_or_default();
+    text.parse().map_err(|error| format!("PERF_FAULTS: {error}"))
+}
+
 async fn embedded(
+    latency: LatencyProfile,
+    faults: &FaultPlan,
     seed: u64,
-    latency: &str,
-    faults: Option<&str>,
     meters: &Meters,
-) -> Result<(S3Store, (EmbeddedS3, FaultPlan, u64)), String> {
-    let faults: FaultPlan = match faults {
-        Some(text) => text.parse().map_err(|error| format!("PERF_FAULTS: {error}"))?,
-        None => FaultPlan::default(),
-    };
+) -> Result<Bucket, String> {
     let config = EmbeddedConfig {
-        latency: latency
-            .parse()
-            .map_err(|error| format!("PERF_LATENCY: {error}"))?,
+        latency,
         faults: faults.clone(),
         seed,
         bucket: EMBEDDED_BUCKET.to_owned(),
@@ -195,7 +226,32 @@ async fn embedded(
     let s3 = S3Store::connect(config, Arc::clone(&meters.other))
         .await
         .map_err(|error| error.message)?;
-    Ok((s3, (server, faults, seed)))
+    Ok(Bucket::S3(s3, Some(server)))
+}
+
+async fn real(bucket: &str, endpoint: Option<&str>, meters: &Meters) -> Result<Bucket, String> {
+    let mut config = S3Config::new(bucket);
+    if let Some(endpoint) = endpoint {
+        config = config.endpoint(endpoint);
+    }
+    let s3 = S3Store::connect(config, Arc::clone(&meters.other))
+        .await
+        .map_err(|error| error.message)?;
+    Ok(Bucket::S3(s3, None))
+}
+
+/// Proves that the bucket can be used, and finds what killed runs left in it.
+async fn leftovers(s3: &S3Store, settings: &Settings, clock: &dyn Clock) -> Result<Vec<String>, String> {
+    let create_bucket = matches!(
+        &settings.store,
+        StoreSettings::S3 {
+            create_bucket: true,
+            ..
+        }
+    );
+    let pause = async |span| clock.sleep(span).await;
+    let page = preflight::reach(s3, ROOT, create_bucket, pause).await?;
+    Ok(runs_of(&page))
 }
 
 /// The runs that keys below the root belong to.

@@ -42,7 +42,11 @@ pub(super) fn conclude(
     files.push(context.folder.path().join(format!("{}.result.json", run.stem)));
     if let Some(path) = &context.settings.summary {
         let report = report(run, cell, verdict(context, &judgement), &judgement, &files);
-        let markdown = markdown_summary(run.title, &store_line(&context.settings), &report);
+        let mut about = store_line(&context.settings);
+        if let Some(passed) = context.virtual_time() {
+            about = format!("{about}. {passed}");
+        }
+        let markdown = markdown_summary(run.title, &about, &report);
         if let Err(error) = append(path, &markdown) {
             judgement.failures.push(error.to_string());
         }

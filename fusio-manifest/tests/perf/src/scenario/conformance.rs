@@ -40,6 +40,7 @@ async fn check(context: &Context) -> Ended<ConformanceFields> {
     let store = context.store.store(&context.store.meters.other);
     let prefix = context.store.prefix("conformance");
     let checked = tokio::select! {
+        biased;
         checked = run_checks(store, &*context.clock, &prefix) => checked,
         () = context.interrupt.wait() => {
             return Ended { verdict: Verdict::Interrupted, ..Ended::failed("interrupted") };

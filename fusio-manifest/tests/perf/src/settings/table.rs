@@ -95,20 +95,20 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "PERF_STORE",
         "embedded",
-        "`embedded`, `s3`",
-        "an S3 server inside the test, or a real one",
+        "`embedded`, `s3`, `simulated`",
+        "an S3 server inside the test, a real one, or the server's latencies in virtual time",
     ),
     setting(
         "PERF_LATENCY",
         "s3-standard",
         "`s3-standard`, `s3-express`, `none`, `get=..,put=..,cas=..`",
-        "delays of the embedded store: median ms and sigma of a lognormal per request class",
+        "delays of the embedded or simulated store: median ms and sigma of a lognormal per request class",
     ),
     setting(
         "PERF_FAULTS",
         "",
         "rules",
-        "faults that the embedded store injects",
+        "faults that the embedded or simulated store injects",
     ),
     setting(
         "PERF_S3_BUCKET",

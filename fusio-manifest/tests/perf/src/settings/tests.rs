@@ -135,8 +135,8 @@ fn a_setting_without_a_consumer_is_refused() {
         "PERF_TASKS: no scenario of this version uses it. Unset it"
     );
     assert_eq!(
-        refusal(&[("PERF_STORE", "simulated")]),
-        "PERF_STORE is \"simulated\", allowed: embedded, s3. \
+        refusal(&[("PERF_STORE", "tape")]),
+        "PERF_STORE is \"tape\", allowed: embedded, s3, simulated. \
          Correct it, or unset it for the default embedded"
     );
 }
@@ -154,6 +154,12 @@ fn contradictions_say_what_to_do() {
         refusal(&[bucket]),
         "PERF_S3_BUCKET has no effect with PERF_STORE=embedded: unset it, or set PERF_STORE=s3"
     );
+    for name in ["PERF_S3_BUCKET", "PERF_S3_ENDPOINT", "PERF_S3_CREATE_BUCKET"] {
+        assert_eq!(
+            refusal(&[("PERF_STORE", "simulated"), (name, "1")]),
+            format!("{name} has no effect with PERF_STORE=simulated: unset it, or set PERF_STORE=s3")
+        );
+    }
     assert_eq!(
         refusal(&[("PERF_STORE", "s3")]),
         "PERF_STORE=s3 needs a bucket: set PERF_S3_BUCKET"
@@ -162,6 +168,23 @@ fn contradictions_say_what_to_do() {
         refusal(&[("PERF_NUM_WRITERS", "0"), ("PERF_NUM_READERS", "0")]),
         "PERF_NUM_WRITERS and PERF_NUM_READERS: num_writers + num_readers is 0, \
          allowed: at least one client: set one of them to 1 or more"
+    );
+}
+
+#[test]
+fn a_simulated_store_has_the_latencies_and_faults_of_the_embedded_one() {
+    let simulated =
+        |more: &[(&'static str, &'static str)]| read(&[&[("PERF_STORE", "simulated")], more].concat()).store;
+    let usual = simulated(&[]);
+    assert!(usual.is_simulated());
+    assert_eq!(
+        (usual.name(), usual.latency(), usual.faults()),
+        ("simulated", Some("s3-standard"), None)
+    );
+    let other = simulated(&[("PERF_LATENCY", "s3-express"), ("PERF_FAULTS", "cas drop")]);
+    assert_eq!(
+        (other.latency(), other.faults()),
+        (Some("s3-express"), Some("cas drop"))
     );
 }
 

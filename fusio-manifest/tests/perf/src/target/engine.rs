@@ -12,6 +12,7 @@ use super::{CommitAnswer, CommitReport, ReadReport, Target, TargetHandle};
 use crate::{
     history::State,
     metrics::{AttemptResult, AttemptSample},
+    simulate::HandleSeeds,
 };
 
 /// Opens manifests with these options.
@@ -19,6 +20,19 @@ use crate::{
 pub struct Engine {
     /// The options of every handle.
     pub options: Options,
+    /// Where each handle's randomness comes from, instead of the options: in a simulation.
+    pub seeds: Option<Arc<HandleSeeds>>,
+}
+
+impl Engine {
+    /// The options of the next handle.
+    fn options(&self) -> Options {
+        let mut options = self.options.clone();
+        if let Some(seeds) = &self.seeds {
+            options.entropy = seeds.next();
+        }
+        options
+    }
 }
 
 impl Target for Engine {
@@ -28,7 +42,7 @@ impl Target for Engine {
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
         Box::pin(async move {
-            let created = Manifest::create(store, prefix, self.options.clone()).await;
+            let created = Manifest::create(store, prefix, self.options()).await;
             created
                 .map(|(manifest, _)| handle(manifest))
                 .map_err(|error| error.to_string())
@@ -41,7 +55,7 @@ impl Target for Engine {
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
         Box::pin(async move {
-            let opened = Manifest::open(store, prefix, self.options.clone()).await;
+            let opened = Manifest::open(store, prefix, self.options()).await;
             opened.map(handle).map_err(|error| error.to_string())
         })
     }

@@ -1,0 +1,148 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use fusio_manifest::Clock as _;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_day_passes_at_once_and_to_the_nanosecond() {
+    let span = 24 * HOUR + Duration::from_nanos(1);
+    let passed = run(async |clock| {
+        clock.sleep(span).await;
+        clock.now()
+    });
+    assert_eq!(passed.unwrap(), span);
+}
+
+#[test]
+fn sleepers_wake_by_deadline_and_then_in_the_order_in_which_they_registered() {
+    let order = run(async |clock| {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        for (name, nanos) in [("c", 3), ("b1", 2), ("a", 1), ("b2", 2), ("now", 0), ("b3", 2)] {
+            let (sleep, clock, tell) = (
+                clock.sleep(Duration::from_nanos(nanos)),
+                clock.clone(),
+                tell.clone(),
+            );
+            tokio::spawn(async move {
+                sleep.await;
+                tell.send((name, clock.now().as_nanos())).unwrap();
+            });
+        }
+        drop(tell);
+        let mut order = Vec::new();
+        while let Some(woken) = told.recv().await {
+            order.push(woken);
+        }
+        order
+    });
+    let expected = [("now", 0), ("a", 1), ("b1", 2), ("b2", 2), ("b3", 2), ("c", 3)];
+    assert_eq!(order.unwrap(), expected);
+}
+
+#[test]
+fn what_one_sleeper_does_comes_before_the_next_one_of_the_same_moment() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&log);
+    run(async |clock| {
+        let mut tasks = Vec::new();
+        for name in ["a", "b"] {
+            let (sleep, log) = (clock.sleep(HOUR), Arc::clone(&noted));
+            tasks.push(tokio::spawn(async move {
+                sleep.await;
+                log.lock().push(format!("{name} woke"));
+                // As far as it goes without time.
+                for _ in 0..3 {
+                    tokio::spawn(async {}).await.unwrap();
+                }
+                log.lock().push(format!("{name} is done"));
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    })
+    .unwrap();
+    assert_eq!(*log.lock(), ["a woke", "a is done", "b woke", "b is done"]);
+}
+
+/// Older versions of tokio called the hook although the future of `block_on` had been woken.
+#[test]
+fn no_time_passes_while_the_root_future_can_run() {
+    run(async |clock| {
+        let sleeping = tokio::spawn(clock.sleep(HOUR));
+        for _ in 0..100 {
+            let (tell, told) = oneshot::channel();
+            tokio::spawn(async move { tell.send(()).unwrap() });
+            told.await.unwrap();
+            tokio::task::yield_now().await;
+            assert_eq!(clock.now(), Duration::ZERO);
+        }
+        sleeping.await.unwrap();
+        assert_eq!(clock.now(), HOUR);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_dropped_sleep_is_not_waited_for() {
+    let passed = run(async |clock| {
+        let mut abandoned = clock.sleep(HOUR);
+        tokio::select! {
+            biased;
+            () = &mut abandoned => panic!("an hour has not passed"),
+            () = clock.sleep(Duration::from_secs(1)) => {}
+        }
+        drop(abandoned);
+        drop(clock.sleep(Duration::from_secs(2)));
+        clock.sleep(2 * HOUR).await;
+        clock.now()
+    });
+    assert_eq!(passed.unwrap(), 2 * HOUR + Duration::from_secs(1));
+}
+
+#[test]
+fn a_sleep_that_was_not_polled_in_time_has_passed_when_it_is() {
+    let passed = run(async |clock| {
+        let early = clock.sleep(Duration::from_secs(1));
+        clock.sleep(HOUR).await;
+        early.await;
+        clock.now()
+    });
+    assert_eq!(passed.unwrap(), HOUR);
+}
+
+#[test]
+fn a_standstill_is_told_with_its_moment() {
+    let ended = run(async |clock| {
+        let (_held, never) = oneshot::channel::<()>();
+        tokio::spawn(clock.sleep(HOUR));
+        never.await
+    });
+    let error = ended.unwrap_err();
+    assert!(
+        matches!(error, SimulationError::StandsStill { at } if at == HOUR),
+        "{error}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "the simulation stands still at 3600.000 s of its time: every task waits for another one"
+    );
+}
+
+#[test]
+fn every_handle_of_every_seed_draws_its_own() {
+    let mut draws = BTreeSet::new();
+    for seed in [0, 1, 42] {
+        let (seeds, again) = (HandleSeeds::new(seed), HandleSeeds::new(seed));
+        for _ in 0..50 {
+            let draw = seeds.next().wide().unwrap();
+            assert_eq!(draw, again.next().wide().unwrap());
+            assert!(draws.insert(draw));
+        }
+    }
+}
