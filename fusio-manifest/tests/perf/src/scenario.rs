@@ -15,13 +15,12 @@ use serde::Serialize;
 use crate::{
     config::WorkloadConfig,
     environment::EnvironmentWatch,
-    floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE},
     interrupt::Interrupt,
     output::RunFolder,
     price::PriceTable,
     progress::Progress,
     report::{store_line, write_header},
-    requests::{ClassCount, RequestCounts},
+    requests::RequestCounts,
     result::{ScenarioResult, Verdict},
     run::{Cell, CellOutcome},
     settings::Settings,
@@ -39,11 +38,13 @@ pub use requests::requests;
 mod baseline;
 mod conclude;
 mod conformance;
+mod estimate;
 mod judge;
 mod requests;
+#[cfg(test)]
+mod tests;
 
-/// What the probe sends before a manifest is made, and what opening, checking and cleaning up take, about.
-const AROUND_REQUESTS: f64 = 250.0;
+use estimate::{announce_estimate, class, workload_requests};
 
 /// What every scenario has.
 struct Context {
@@ -164,10 +165,6 @@ async fn carry_through<F: Serialize>(
 ) -> Result<(), String> {
     let interrupt = Interrupt::new();
     let _listening = interrupt.listen();
-    let began = Began {
-        clock: clock.now(),
-        wall: timer::now(),
-    };
     let estimate = (plan.estimate)(&settings);
     let priced = announce_estimate(&settings, &estimate);
     if let Some(max) = settings.max_requests.filter(|max| estimate.requests() > *max) {
@@ -177,30 +174,9 @@ async fn carry_through<F: Serialize>(
         );
         return refuse(plan, Some(&settings), &why);
     }
-    let store = match StoreUnderTest::connect(&settings, Arc::clone(&clock)).await {
-        Ok(store) => store,
+    let context = match Context::open(plan.name, settings.clone(), clock, interrupt).await {
+        Ok(context) => context,
         Err(error) => return refuse(plan, Some(&settings), &error),
-    };
-    let folder = match RunFolder::create(&settings.out, plan.name) {
-        Ok(folder) => folder,
-        Err(error) => return refuse(plan, Some(&settings), &error.to_string()),
-    };
-    let simulated = settings.store.is_simulated();
-    let environment = if simulated {
-        EnvironmentWatch::of_the_build()
-    } else {
-        EnvironmentWatch::start()
-    };
-    let context = Context {
-        seeds: simulated.then(|| Arc::new(HandleSeeds::new(settings.seed))),
-        settings,
-        store,
-        clock,
-        interrupt,
-        progress: Progress::new(),
-        folder,
-        environment,
-        began,
     };
     context.say(|out| {
         writeln!(out)?;
@@ -297,44 +273,39 @@ fn one_at_a_time(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn announce_estimate(settings: &Settings, estimate: &RequestCounts) -> String {
-    let prices = PriceTable::of(&settings.store);
-    let bound = settings
-        .max_requests
-        .map_or("no bound".to_owned(), |max| format!("bound {max}"));
-    format!(
-        "Estimate: {} requests, {:.4} dollars at prices of {} ({bound})\n",
-        estimate.requests(),
-        prices.dollars(estimate),
-        prices.name
-    )
-}
-
-/// What a workload sends, about.
-fn workload_requests(config: &WorkloadConfig, warmup: Duration) -> RequestCounts {
-    let (measured, all) = (
-        config.duration.as_secs_f64(),
-        (config.duration + warmup).as_secs_f64(),
-    );
-    let writes = f64::from(config.num_writers) * config.writer_rate * measured;
-    let reads = f64::from(config.num_readers) * config.reader_rate * all;
-    let puts = writes + FLOOR_PUT_RATE * all + AROUND_REQUESTS;
-    RequestCounts {
-        conditional_put: class(puts),
-        conditional_get: class(reads + FLOOR_GET_RATE * all),
-        ..RequestCounts::default()
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "an estimate; `as` saturates")]
-fn class(requests: f64) -> ClassCount {
-    ClassCount {
-        requests: requests.ceil() as u64,
-        bytes: 0,
-    }
-}
-
 impl Context {
+    /// Reaches the store and makes the folder. An error is one line: why that cannot be.
+    async fn open(
+        name: &str,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        interrupt: Interrupt,
+    ) -> Result<Self, String> {
+        let began = Began {
+            clock: clock.now(),
+            wall: timer::now(),
+        };
+        let store = StoreUnderTest::connect(&settings, Arc::clone(&clock)).await?;
+        let folder = RunFolder::create(&settings.out, name).map_err(|error| error.to_string())?;
+        let simulated = settings.store.is_simulated();
+        let environment = if simulated {
+            EnvironmentWatch::of_the_build()
+        } else {
+            EnvironmentWatch::start()
+        };
+        Ok(Self {
+            seeds: simulated.then(|| Arc::new(HandleSeeds::new(settings.seed))),
+            settings,
+            store,
+            clock,
+            interrupt,
+            progress: Progress::new(),
+            folder,
+            environment,
+            began,
+        })
+    }
+
     /// The engine, on the run's clock.
     fn engine(&self) -> Engine {
         let mut engine = Engine::default();

@@ -62,12 +62,12 @@ async fn measure(context: &Context) -> Ended<BaselineFields> {
     }
 }
 
-async fn run_cell(context: &Context, number: u32) -> Result<CellOutcome, String> {
+pub(super) async fn run_cell(context: &Context, number: u32) -> Result<CellOutcome, String> {
     let engine = context.engine();
     run_loop(&context.cell(format!("baseline-{number}"), &context.settings.workload, &engine)).await
 }
 
-fn judge(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Judgement {
+pub(super) fn judge(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Judgement {
     let (history, final_state) = (&outcome.history, &outcome.final_state);
     let mut judgement = Judgement::of_history(
         history,

@@ -244,3 +244,6 @@ impl fmt::Debug for SimulatedStore {
 fn to_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Scenarios in virtual time: what a run comes to, and that a seed decides every byte of it.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::*;
+use crate::{
+    export::{RunFacts, columns_csv, detail_csv},
+    history::write_jsonl,
+    run::run_loop,
+};
+
+/// Carries out `body` in virtual time, with these settings.
+fn simulated<T>(vars: &[(&str, &str)], body: impl AsyncFnOnce(&Context) -> T) -> T {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let out = std::env::temp_dir().join(format!("manifest-perf-simulated-{}-{call}", std::process::id()));
+    let own = [("PERF_STORE", "simulated"), ("PERF_OUT", out.to_str().unwrap())];
+    let settings = Settings::from_env([&own, vars].concat()).unwrap();
+    let done = simulate::run(async |clock| {
+        let context = Context::open("test", settings, Arc::new(clock), Interrupt::new());
+        body(&context.await.unwrap()).await
+    });
+    fs::remove_dir_all(&out).unwrap();
+    done.unwrap()
+}
+
+/// A load that meets conflicts, rebases, faults and retries within a few seconds.
+const BUSY: &[(&str, &str)] = &[
+    ("PERF_NUM_WRITERS", "4"),
+    ("PERF_WRITER_RATE", "2"),
+    ("PERF_READER_RATE", "20"),
+    ("PERF_DURATION_SECS", "8"),
+    ("PERF_WARMUP_SECS", "0.5"),
+    (
+        "PERF_FAULTS",
+        "cas key=*/HEAD after p=0.05 drop; get p=0.02 status=503; cas p=0.02 late=300ms",
+    ),
+];
+
+/// What a run leaves behind, byte by byte.
+#[derive(Debug, PartialEq)]
+struct Left {
+    columns: String,
+    detail: String,
+    history: String,
+}
+
+fn left_by(vars: &[(&str, &str)]) -> Left {
+    simulated(vars, async |context| {
+        let workload = &context.settings.workload;
+        let engine = context.engine();
+        let outcome = run_loop(&context.cell("bytes".to_owned(), workload, &engine))
+            .await
+            .unwrap();
+        let cell = context.summarize(workload, &outcome);
+        let facts = RunFacts::new(&context.settings, context.environment.finish(), Verdict::Pass);
+        let mut history = Vec::new();
+        write_jsonl(
+            &mut history,
+            &outcome.history,
+            Some(outcome.final_state.as_ref().unwrap()),
+        )
+        .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Left {
+            columns: text(columns_csv(std::slice::from_ref(&cell)).unwrap()),
+            detail: text(detail_csv(std::slice::from_ref(&cell), &facts).unwrap()),
+            history: text(history),
+        }
+    })
+}
+
+#[test]
+fn a_seed_decides_every_byte_of_a_run() {
+    for kind in ["monotonic", "writer"] {
+        let vars = [BUSY, &[("PERF_WRITER_KIND", kind)]].concat();
+        let left = left_by(&vars);
+        assert_eq!(left, left_by(&vars), "{kind}");
+        let other = left_by(&[&vars[..], &[("PERF_SEED", "43")]].concat());
+        assert_ne!(left.columns, other.columns, "{kind}");
+        assert_ne!(left.history, other.history, "{kind}");
+    }
+}
+
+#[test]
+fn a_run_under_faults_is_strictly_serializable_and_meets_them() {
+    simulated(BUSY, async |context| {
+        let outcome = baseline::run_cell(context, 1).await.unwrap();
+        let cell = context.summarize(&context.settings.workload, &outcome);
+        let judgement = baseline::judge(context, &outcome, &cell);
+        // Four writers twice a second lose more races than the baseline allows; all else must hold.
+        let failures: Vec<_> = (judgement.failures.iter())
+            .filter(|failure| !failure.contains("lost their precondition"))
+            .collect();
+        assert!(failures.is_empty(), "{failures:?}");
+        let attempts = &cell.detail.attempts;
+        assert!(attempts.lost_race > 0 && attempts.unknown > 0, "{attempts:?}");
+    });
+}
+
+#[test]
+fn a_short_baseline_passes_in_virtual_time() {
+    let vars = [("PERF_WRITER_RATE", "1"), ("PERF_DURATION_SECS", "8")];
+    simulated(&vars, async |context| {
+        let outcome = baseline::run_cell(context, 1).await.unwrap();
+        let cell = context.summarize(&context.settings.workload, &outcome);
+        let judgement = baseline::judge(context, &outcome, &cell);
+        assert!(judgement.failures.is_empty(), "{:?}", judgement.failures);
+        assert_eq!(
+            judgement.verified,
+            [
+                "monotonic keys",
+                "no duplicates",
+                "all writes in the final state",
+                "strictly serializable"
+            ]
+        );
+        let detail = &cell.detail;
+        assert_eq!(
+            (detail.writes, cell.columns.total_reads, detail.dropped()),
+            (8, 1_600, 0)
+        );
+        assert_eq!(
+            (detail.requests_per_commit_total, detail.requests_per_read),
+            (Some(1.0), Some(1.0))
+        );
+        // The least that a histogram holds.
+        assert_eq!(detail.lateness.max_ms, Some(0.001));
+        let near = |got: Option<f64>, want: f64| (got.unwrap() / want - 1.0).abs() < 0.1;
+        assert!(
+            near(cell.columns.read_p50_ms, 27.0),
+            "{:?}",
+            cell.columns.read_p50_ms
+        );
+        assert!(near(detail.floor_put.p50_ms, 61.0), "{:?}", detail.floor_put);
+        assert_eq!(outcome.measured, context.settings.workload.duration);
+        assert!(context.virtual_time().unwrap().starts_with("Virtual time: 1"));
+    });
+}
