@@ -43,8 +43,8 @@
 //!
 //! # Limits
 //!
-//! See [`limits`]. This version keeps every commit in HEAD, which holds 256 KiB of them: about 1,700 commits of
-//! 100 bytes. Commits that do not fit are refused as [`ErrorKind::Full`].
+//! See [`limits`]. This version does not fold log objects: a manifest holds about 300,000 commits of 100 bytes, then
+//! commits are refused as [`ErrorKind::Full`]; and every handle holds all keys in memory.
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use entropy::{Entropy, EntropyFailed, OsEntropy, SeededEntropy};

@@ -164,6 +164,14 @@ impl Spill {
         }
     }
 
+    /// Why the last one could not be written.
+    pub(super) fn failure(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error, _) => Some(error),
+            Self::Idle | Self::UnderWay(_) | Self::Ready(_) => None,
+        }
+    }
+
     fn ended(written: Written) -> Self {
         match written {
             Ok(swaps) => Self::Ready(swaps),

@@ -154,7 +154,8 @@ impl Wire {
                 return Turn::Other;
             }
             Step::Refuse => {
-                batch.fail(&full(), &mut self.queue);
+                let error = self.spill.failure().cloned().unwrap_or_else(full);
+                batch.fail(&error, &mut self.queue);
                 return Turn::Other;
             }
         }
