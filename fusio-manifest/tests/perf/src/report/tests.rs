@@ -149,6 +149,13 @@ fn the_store_line_names_what_was_measured() {
         ]),
         "embedded S3, simulated latency none, faults drop (seed 7)"
     );
+    let simulated = [("PERF_STORE", "simulated")];
+    assert_eq!(line(&simulated), "simulated, latency s3-standard (seed 42)");
+    let faulty = [simulated.as_slice(), &[("PERF_FAULTS", "drop")]].concat();
+    assert_eq!(
+        line(&faulty),
+        "simulated, latency s3-standard, faults drop (seed 42)"
+    );
     let s3 = [("PERF_STORE", "s3"), ("PERF_S3_BUCKET", "bucket")];
     assert_eq!(line(&s3), "S3, bucket bucket at AWS (seed 42)");
     let own = [s3.as_slice(), &[("PERF_S3_ENDPOINT", "http://localhost:8333")]].concat();

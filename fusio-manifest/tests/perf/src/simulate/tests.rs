@@ -111,6 +111,26 @@ fn a_dropped_sleep_is_not_waited_for() {
 }
 
 #[test]
+fn a_sleep_that_outlives_its_task_holds_up_nobody() {
+    let passed = run(async |clock| {
+        let mut sleep = clock.sleep(Duration::from_secs(1));
+        let polled = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = &mut sleep => panic!("a second has not passed"),
+                () = std::future::ready(()) => {}
+            }
+            sleep
+        });
+        // It would wake the task that has ended.
+        let _sleep = polled.await.unwrap();
+        clock.sleep(HOUR).await;
+        clock.now()
+    });
+    assert_eq!(passed.unwrap(), HOUR);
+}
+
+#[test]
 fn a_sleep_that_was_not_polled_in_time_has_passed_when_it_is() {
     let passed = run(async |clock| {
         let early = clock.sleep(Duration::from_secs(1));

@@ -56,10 +56,15 @@ impl VirtualClock {
     /// it when its queues are empty and the future of `block_on` was not woken (tests hold it to that), and does not
     /// park if the hook has woken something. One task a call: the next one may be due at the same moment, but what
     /// this one does comes first.
+    ///
+    /// The root future is woken every time: a waker may outlive its task and wake nobody, and then the runtime would
+    /// park for good. So it comes back here, until something runs or the standstill is certain.
     pub(super) fn advance(&self) {
-        let woken = self.time.lock().pass();
+        let mut time = self.time.lock();
+        let (sleeper, root) = (time.pass(), time.root.clone());
+        drop(time);
         // Outside the lock: a waker may drop a task, and with it sleepers.
-        if let Some(waker) = woken {
+        for waker in sleeper.into_iter().chain(root) {
             waker.wake();
         }
     }
@@ -96,7 +101,7 @@ impl Time {
             }
         }
         self.stands_still = true;
-        self.root.clone()
+        None
     }
 }
 
