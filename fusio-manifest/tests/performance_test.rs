@@ -29,6 +29,12 @@ fn test_requests() {
 }
 
 #[test]
+#[ignore = "measures for a minute and a half"]
+fn test_group_commit() {
+    pass(scenario::group_commit());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

@@ -186,7 +186,7 @@ pub struct Own {
     pub handle: Arc<dyn TargetHandle>,
     /// What it shares.
     pub shared: Arc<Shared>,
-    metrics: Mutex<MetricsCollector>,
+    metrics: Arc<Mutex<MetricsCollector>>,
     rng: Mutex<StdRng>,
 }
 
@@ -200,7 +200,7 @@ impl Own {
         handle: Arc<dyn TargetHandle>,
         shared: Arc<Shared>,
     ) -> Arc<Self> {
-        let metrics = Mutex::new(MetricsCollector::new(role, window));
+        let metrics = Arc::new(Mutex::new(MetricsCollector::new(role, window)));
         let rng = Mutex::new(StdRng::seed_from_u64(seed));
         Arc::new(Self {
             id,
@@ -208,6 +208,19 @@ impl Own {
             shared,
             metrics,
             rng,
+        })
+    }
+
+    /// Another client on the same handle: a task beside it in the same process. Both measure into one
+    /// collector, or thousands of them would fill the memory with histograms.
+    #[must_use]
+    pub fn beside(&self, id: ClientId, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            handle: Arc::clone(&self.handle),
+            shared: Arc::clone(&self.shared),
+            metrics: Arc::clone(&self.metrics),
+            rng: Mutex::new(StdRng::seed_from_u64(seed)),
         })
     }
 

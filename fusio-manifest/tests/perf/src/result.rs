@@ -13,6 +13,10 @@ use crate::{
     summary::CellSummary,
 };
 
+mod group_commit;
+
+pub use group_commit::GroupCommitFields;
+
 /// What a scenario came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -33,18 +33,22 @@ use crate::{
 
 pub use baseline::baseline;
 pub use conformance::conformance;
+pub use group_commit::group_commit;
 pub use requests::requests;
 
 mod baseline;
+mod by_turns;
+mod closed_loop;
 mod conclude;
 mod conformance;
 mod estimate;
+mod group_commit;
 mod judge;
 mod requests;
 #[cfg(test)]
 mod tests;
 
-use estimate::{announce_estimate, class, workload_requests};
+use estimate::{AROUND_REQUESTS, announce_estimate, class, workload_requests};
 
 /// What every scenario has.
 struct Context {
@@ -105,13 +109,26 @@ struct Plan {
     estimate: fn(&Settings) -> RequestCounts,
     /// How long it measures.
     duration: fn(&Settings) -> Duration,
+    /// Puts the scenario's own defaults in the place of what the environment left open, and says what it will
+    /// do. An error is one line: why it cannot run with these settings.
+    adjust: fn(&mut Settings) -> Result<Option<String>, String>,
+}
+
+/// For scenarios whose defaults are the general ones.
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this type")]
+fn as_given(_: &mut Settings) -> Result<Option<String>, String> {
+    Ok(None)
 }
 
 /// Runs a scenario. An error is one line: why the test fails.
 fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) -> Result<(), String> {
-    let settings = match Settings::from_env(std::env::vars_os()) {
+    let mut settings = match Settings::from_env(std::env::vars_os()) {
         Ok(settings) => settings,
         Err(error) => return refuse(plan, None, &error.to_string()),
+    };
+    let load = match (plan.adjust)(&mut settings) {
+        Ok(load) => load,
+        Err(why) => return refuse(plan, Some(&settings), &why),
     };
     let folder = settings.out.clone();
     let lock = match one_at_a_time(&folder) {
@@ -126,9 +143,9 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
         }
     };
     let outcome = if settings.store.is_simulated() {
-        in_virtual_time(plan, settings, body)
+        in_virtual_time(plan, settings, load, body)
     } else {
-        in_real_time(plan, settings, body)
+        in_real_time(plan, settings, load, body)
     };
     drop(lock);
     outcome
@@ -137,13 +154,14 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
 fn in_real_time<F: Serialize>(
     plan: &Plan,
     settings: Settings,
+    load: Option<String>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(plan, Some(&settings), &format!("no runtime: {error}")),
     };
-    let outcome = runtime.block_on(carry_through(plan, settings, Arc::new(SystemClock), body));
+    let outcome = runtime.block_on(carry_through(plan, settings, load, Arc::new(SystemClock), body));
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome
 }
@@ -151,15 +169,17 @@ fn in_real_time<F: Serialize>(
 fn in_virtual_time<F: Serialize>(
     plan: &Plan,
     settings: Settings,
+    load: Option<String>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
-    let work = async |clock| carry_through(plan, settings.clone(), Arc::new(clock), body).await;
+    let work = async |clock| carry_through(plan, settings.clone(), load, Arc::new(clock), body).await;
     simulate::run(work).unwrap_or_else(|error| refuse(plan, Some(&settings), &error.to_string()))
 }
 
 async fn carry_through<F: Serialize>(
     plan: &Plan,
     settings: Settings,
+    load: Option<String>,
     clock: Arc<dyn Clock>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
@@ -186,6 +206,9 @@ async fn carry_through<F: Serialize>(
             &store_line(&context.settings),
             (plan.duration)(&context.settings),
         )?;
+        if let Some(load) = &load {
+            writeln!(out, "{load}")?;
+        }
         write!(out, "{priced}")?;
         for stale in &context.store.stale {
             writeln!(
@@ -347,6 +370,11 @@ impl Context {
             requests: &outcome.requests,
             prices: PriceTable::of(&self.settings.store),
         })
+    }
+
+    /// True once nothing new is to be begun.
+    fn should_stop(&self) -> bool {
+        self.interrupt.is_set() || self.store.budget_spent()
     }
 
     fn could_not_begin<F>(&self, error: String) -> Ended<F> {

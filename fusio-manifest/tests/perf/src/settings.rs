@@ -129,6 +129,10 @@ pub struct Settings {
     pub summary: Option<PathBuf>,
     /// Commits that the request-counting scenario makes.
     pub commits: u64,
+    /// Tasks that commit at once on one handle, where group commit is measured.
+    pub tasks: u32,
+    /// Handles that fight over one HEAD, where contention is measured.
+    pub handles: u32,
     given: Given,
 }
 
@@ -160,6 +164,8 @@ impl Settings {
             keep: given.switch("PERF_KEEP")?.unwrap_or(false),
             summary: given.text("PERF_SUMMARY").map(|path| workspace_root().join(path)),
             commits: given.number("PERF_COMMITS", &(1..=10_000_000))?.unwrap_or(1_000),
+            tasks: given.number("PERF_TASKS", &(1..=4_096))?.unwrap_or(64),
+            handles: given.number("PERF_HANDLES", &(1..=64))?.unwrap_or(8),
             given,
         })
     }
@@ -167,6 +173,13 @@ impl Settings {
     /// True if this variable was set, even if to its default: lets a scenario with defaults of its own tell.
     pub fn is_set(&self, name: &str) -> bool {
         self.given.text(name).is_some()
+    }
+
+    /// Sets a field unless the environment gave its variable: for a scenario with a default of its own.
+    pub fn set_unless_given<T>(&mut self, name: &str, value: T, field: impl FnOnce(&mut Self) -> &mut T) {
+        if !self.is_set(name) {
+            *field(self) = value;
+        }
     }
 
     /// The latency profile as written; none for a real store.

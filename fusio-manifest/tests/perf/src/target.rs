@@ -51,6 +51,9 @@ pub trait TargetHandle: Send + Sync {
     /// The size of the object that each commit replaces, as this handle saw it last.
     fn head_bytes(&self) -> usize;
 
+    /// How often that object has been replaced, as this handle saw it last.
+    fn head_revision(&self) -> u64;
+
     /// Ends the handle when its commits are answered.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -135,6 +135,10 @@ impl TargetHandle for Stalling {
         Box::pin(async { Ok(State::default()) })
     }
 
+    fn head_revision(&self) -> u64 {
+        0
+    }
+
     fn head_bytes(&self) -> usize {
         0
     }

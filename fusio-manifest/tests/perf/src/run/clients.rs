@@ -15,7 +15,8 @@ use crate::{
 /// The clients of a cell.
 #[derive(Debug)]
 pub struct Clients {
-    pub(super) owns: Vec<Arc<Own>>,
+    /// What each of them has to itself.
+    pub owns: Vec<Arc<Own>>,
     /// Those that commit.
     pub writers: Vec<(Plan, Arc<Driver>)>,
     /// Those that read.

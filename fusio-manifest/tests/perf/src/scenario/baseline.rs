@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{
-    Context, Ended, Plan,
+    Context, Ended, Plan, as_given,
     conclude::{Run, conclude},
     judge::Judgement,
     run, workload_requests,
@@ -35,6 +35,7 @@ pub fn baseline() -> Result<(), String> {
         title: TITLE,
         estimate: |settings| workload_requests(&settings.workload, settings.warmup),
         duration: |settings| settings.workload.duration,
+        adjust: as_given,
     };
     run(&plan, async |context| measure(context).await)
 }

@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Duration};
 use fusio_manifest::store::conformance::{Check, run as run_checks};
 use serde::Serialize;
 
-use super::{Context, Ended, Plan, class, run};
+use super::{Context, Ended, Plan, as_given, class, run};
 use crate::{requests::RequestCounts, result::Verdict};
 
 /// What the suite sends, about.
@@ -32,6 +32,7 @@ pub fn conformance() -> Result<(), String> {
             ..RequestCounts::default()
         },
         duration: |_| Duration::ZERO,
+        adjust: as_given,
     };
     run(&plan, async |context| check(context).await)
 }

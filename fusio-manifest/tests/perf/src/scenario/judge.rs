@@ -30,6 +30,17 @@ impl Judgement {
         writer_kind: WriterKind,
         folder: &RunFolder,
     ) -> Self {
+        Self::of_part("history", history, final_state, writer_kind, folder)
+    }
+
+    /// Judges what one part of a run recorded; `name` is the stem of the file that keeps the evidence.
+    pub(super) fn of_part(
+        name: &str,
+        history: &History,
+        final_state: &Result<State, String>,
+        writer_kind: WriterKind,
+        folder: &RunFolder,
+    ) -> Self {
         let mut judgement = Self::default();
         if writer_kind == WriterKind::Monotonic {
             let verdict = keys_monotonic(history);
@@ -65,9 +76,19 @@ impl Judgement {
             });
         }
         if !judgement.counterexamples.is_empty() {
-            judgement.keep_evidence(history, seen, folder);
+            judgement.keep_evidence(name, history, seen, folder);
         }
         judgement
+    }
+
+    /// Both: what holds must hold of each, what does not is told of each.
+    #[must_use]
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.verified.retain(|what| other.verified.contains(what));
+        self.failures.extend(other.failures);
+        self.counterexamples.extend(other.counterexamples);
+        self.files.extend(other.files);
+        self
     }
 
     /// Adds a failure if `broken` holds.
@@ -82,13 +103,19 @@ impl Judgement {
         self.counterexamples.push(counterexample);
     }
 
-    fn keep_evidence(&mut self, history: &History, final_state: Option<&State>, folder: &RunFolder) {
+    fn keep_evidence(
+        &mut self,
+        name: &str,
+        history: &History,
+        final_state: Option<&State>,
+        folder: &RunFolder,
+    ) {
         let mut lines = Vec::new();
         let written = write_jsonl(&mut lines, history, final_state)
             .map_err(|error| error.to_string())
             .and_then(|()| {
                 folder
-                    .write("history.jsonl", &lines)
+                    .write(&format!("{name}.jsonl"), &lines)
                     .map_err(|error| error.to_string())
             });
         match written {

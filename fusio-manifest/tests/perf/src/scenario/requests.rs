@@ -13,13 +13,15 @@ use std::{
 use fusio_manifest::{Clock, SharedSettings, limits::LOG_OBJECTS_MAX};
 
 use super::{
-    Context, Ended, Plan, class,
+    Context, Ended, Plan, as_given,
+    by_turns::{self, Commits, commit_in_turn, now},
+    class,
     conclude::{Run, conclude},
     judge::Judgement,
     run,
 };
 use crate::{
-    client::{Arrival, Client, VALUE_BYTES},
+    client::{Client, VALUE_BYTES},
     config::WorkloadConfig,
     metrics::Latencies,
     requests::RequestCounts,
@@ -55,6 +57,7 @@ pub fn requests() -> Result<(), String> {
         title: TITLE,
         estimate,
         duration: expected_time,
+        adjust: as_given,
     };
     run(&plan, async |context| measure(context).await)
 }
@@ -66,9 +69,8 @@ fn commits_of_a_manifest() -> u64 {
     LOG_OBJECTS_MAX as u64 * object / (VALUE_BYTES as u64 + COMMIT_OVERHEAD_BYTES)
 }
 
-/// A commit and its bare PUT take about 130 ms on S3 Standard.
 fn expected_time(settings: &Settings) -> Duration {
-    Duration::from_millis(settings.commits.saturating_mul(130))
+    by_turns::expected_time(settings.commits)
 }
 
 fn estimate(settings: &Settings) -> RequestCounts {
@@ -79,11 +81,6 @@ fn estimate(settings: &Settings) -> RequestCounts {
         conditional_get: class(commits * 4.0 * f64::from(READERS)),
         ..RequestCounts::default()
     }
-}
-
-/// Response times of commits, in their order.
-struct Commits {
-    times: Vec<Duration>,
 }
 
 impl Commits {
@@ -155,6 +152,7 @@ async fn carry_out(context: &Context, config: &WorkloadConfig) -> Result<(CellOu
         .collect();
     let commits = commit_in_turn(
         context,
+        context.settings.commits,
         &writer,
         &(Arc::clone(&prepared.clients.floor_put) as Arc<dyn Client>),
     )
@@ -176,41 +174,6 @@ async fn alternate(clock: Arc<dyn Clock>, stop: Arc<AtomicBool>, clients: [Arc<d
         for client in &clients {
             client.operate(now(&*clock)).await;
         }
-    }
-}
-
-/// Commits and bare PUTs by turns, so that both meet the same weather.
-async fn commit_in_turn(context: &Context, writer: &Arc<dyn Client>, floor: &Arc<dyn Client>) -> Commits {
-    let commits = context.settings.commits;
-    let progress = context.progress.cell("commits", expected_time(&context.settings));
-    let began = context.clock.now();
-    let mut times = Vec::new();
-    for number in 0..commits {
-        if context.interrupt.is_set() || context.store.budget_spent() {
-            break;
-        }
-        let pair = if number % 2 == 0 {
-            [floor, writer]
-        } else {
-            [writer, floor]
-        };
-        for client in pair {
-            let arrival = now(&*context.clock);
-            client.operate(arrival).await;
-            if Arc::ptr_eq(client, writer) {
-                times.push(context.clock.now().saturating_sub(arrival.due));
-            }
-        }
-        progress.update(context.clock.now().saturating_sub(began), number + 1);
-    }
-    Commits { times }
-}
-
-fn now(clock: &dyn Clock) -> Arrival {
-    let now = clock.now();
-    Arrival {
-        due: now,
-        issued: now,
     }
 }
 

@@ -158,17 +158,27 @@ pub const SETTINGS: &[Setting] = &[
         "commits",
         "commits that `test_requests` makes",
     ),
+    setting(
+        "PERF_TASKS",
+        "64",
+        "tasks",
+        "tasks that commit at once on the one handle of `test_group_commit`",
+    ),
+    setting(
+        "PERF_HANDLES",
+        "8",
+        "handles",
+        "handles that fight over one HEAD in `test_contention`",
+    ),
 ];
 
 /// Settings whose scenario this version does not have: setting one is an error, not silently ignored.
 pub(super) const UNUSED: &[&str] = &[
     "PERF_COMPARE",
     "PERF_GATE_LATENCY",
-    "PERF_HANDLES",
     "PERF_KEYS",
     "PERF_PARALLEL",
     "PERF_SEEDS",
-    "PERF_TASKS",
 ];
 
 /// Variables of Linux perf, which have nothing to do with this harness.

@@ -26,6 +26,17 @@ fn an_empty_environment_is_the_baseline() {
 }
 
 #[test]
+fn a_default_of_a_scenario_yields_to_what_was_given() {
+    for (vars, seconds) in [(&[][..], 20), (&[("PERF_DURATION_SECS", "120")][..], 120)] {
+        let mut settings = read(vars);
+        settings.set_unless_given("PERF_DURATION_SECS", Duration::from_secs(20), |settings| {
+            &mut settings.workload.duration
+        });
+        assert_eq!(settings.workload.duration, Duration::from_secs(seconds));
+    }
+}
+
+#[test]
 fn every_default_of_the_table_is_the_default_in_force() {
     for setting in SETTINGS {
         if setting.default.is_empty() || setting.name.starts_with("PERF_S3_") {
@@ -48,6 +59,7 @@ fn every_setting_of_the_table_has_an_effect() {
             "PERF_S3_BUCKET" => "other",
             "PERF_S3_ENDPOINT" => "http://localhost:8333",
             "PERF_KEY_OVERLAP_RATIO" => "0.75",
+            "PERF_HANDLES" => "7",
             "PERF_KEEP" | "PERF_S3_CREATE_BUCKET" => "1",
             "PERF_STORE" => continue,
             _ => "77",
@@ -131,8 +143,8 @@ fn settings_of_linux_perf_are_let_through() {
 #[test]
 fn a_setting_without_a_consumer_is_refused() {
     assert_eq!(
-        refusal(&[("PERF_TASKS", "64")]),
-        "PERF_TASKS: no scenario of this version uses it. Unset it"
+        refusal(&[("PERF_KEYS", "64")]),
+        "PERF_KEYS: no scenario of this version uses it. Unset it"
     );
     assert_eq!(
         refusal(&[("PERF_STORE", "tape")]),

@@ -142,6 +142,10 @@ impl TargetHandle for EngineHandle {
         self.0.info().map_or(0, |info| info.head_bytes)
     }
 
+    fn head_revision(&self) -> u64 {
+        self.0.info().map_or(0, |info| info.revision)
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.close())
     }
