@@ -35,6 +35,12 @@ fn test_group_commit() {
 }
 
 #[test]
+#[ignore = "measures for a minute"]
+fn test_contention() {
+    pass(scenario::contention());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

@@ -12,6 +12,9 @@
 //!   against the state just before their commit (`judge` decides, `blame` finds the name for what is wrong).
 //! - `final_state` compares the end of the replay with what a new handle saw.
 //!
+//! Beside that: `conflicts` asks whether every conflict that was told had a reason, `accounting` counts what is
+//! missing and what is there too often, and `monotonic_keys` holds writers that never repeat a key to that.
+//!
 //! A history without unknown commits is decided completely: it is flagged if and only if the numbers that
 //! the engine told are no strictly serializable explanation of it (aborted and read-only transactions may
 //! have seen an old, but consistent state). With unknown commits, what is flagged is certainly wrong, and
@@ -20,8 +23,10 @@
 //! What it relies on: the history holds every commit of the run; values are unique per key; no operation
 //! records reads of its own staged writes; times are of one monotonic clock.
 
+mod accounting;
 mod blame;
 mod commits;
+mod conflicts;
 mod final_state;
 mod judge;
 mod monotonic_keys;
@@ -37,6 +42,8 @@ use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 
+pub use accounting::{Accounting, account};
+pub use conflicts::conflicts_justified;
 pub use monotonic_keys::keys_monotonic;
 pub use violation::{Violation, ViolationKind};
 
@@ -68,6 +75,8 @@ pub struct Verdict {
     pub unknown_applied: u64,
     /// Those of them that may be applied, or not, or at several places.
     pub unknown_open: u64,
+    /// Transactions that were told of a conflict. Only of a verdict of [`conflicts_justified`].
+    pub conflicts: u64,
     /// Reads, and keys of the final state, that depend on where an unknown commit stands.
     pub left_open: u64,
     /// True if a final state was compared.

@@ -38,7 +38,7 @@ pub const VALUE_BYTES: usize = 100;
 pub enum ClientType {
     /// Commits the registry's next key, one after the other, with the engine's own rebase.
     MonotonicWriter,
-    /// Reads a key of the pool and writes it back in a single attempt, trying again by itself.
+    /// Reads a key of the pool and writes it back, trying again by itself when it loses.
     Writer,
     /// Reads an acknowledged key, fresh.
     Reader,

@@ -97,6 +97,11 @@ pub enum Outcome {
         /// The snapshot of what it had read, if it got that far.
         snapshot: Option<u64>,
     },
+    /// It was told that a commit had overwritten what it read, and is definitely not committed.
+    Conflict {
+        /// The snapshot of what it had read.
+        snapshot: u64,
+    },
     /// It may or may not be committed, now or later. So it is with one that was never answered.
     Unknown {
         /// The snapshot of what it had read, if it got that far.
@@ -129,7 +134,7 @@ impl Operation {
     /// The snapshot of its reads, where it is known.
     pub fn snapshot(&self) -> Option<u64> {
         match self.outcome {
-            Outcome::Ok { snapshot, .. } => Some(snapshot),
+            Outcome::Ok { snapshot, .. } | Outcome::Conflict { snapshot } => Some(snapshot),
             Outcome::Failed { snapshot } | Outcome::Unknown { snapshot } => snapshot,
         }
     }
@@ -138,7 +143,7 @@ impl Operation {
     pub fn txn(&self) -> Option<u64> {
         match self.outcome {
             Outcome::Ok { txn, .. } => txn,
-            Outcome::Failed { .. } | Outcome::Unknown { .. } => None,
+            Outcome::Failed { .. } | Outcome::Conflict { .. } | Outcome::Unknown { .. } => None,
         }
     }
 
@@ -224,6 +229,7 @@ impl fmt::Display for Operation {
         f.write_str(match self.outcome {
             Outcome::Ok { .. } => "ok",
             Outcome::Failed { .. } => "failed",
+            Outcome::Conflict { .. } => "conflict",
             Outcome::Unknown { .. } => "unknown",
         })?;
         if let Some(snapshot) = self.snapshot() {

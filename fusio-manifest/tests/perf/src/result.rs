@@ -13,8 +13,10 @@ use crate::{
     summary::CellSummary,
 };
 
+mod contention;
 mod group_commit;
 
+pub use contention::ContentionFields;
 pub use group_commit::GroupCommitFields;
 
 /// What a scenario came to.

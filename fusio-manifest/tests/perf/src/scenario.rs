@@ -33,6 +33,7 @@ use crate::{
 
 pub use baseline::baseline;
 pub use conformance::conformance;
+pub use contention::contention;
 pub use group_commit::group_commit;
 pub use requests::requests;
 
@@ -41,6 +42,7 @@ mod by_turns;
 mod closed_loop;
 mod conclude;
 mod conformance;
+mod contention;
 mod estimate;
 mod group_commit;
 mod judge;

@@ -15,7 +15,7 @@ mod detail;
 mod tests;
 
 pub use columns::Columns;
-pub use detail::{Detail, Load, Spread};
+pub use detail::{Detail, Load, Spread, jain};
 
 /// A cell whose p99 lateness is above this is invalid: the generator did not keep its schedule.
 pub const LATENESS_LIMIT_MS: f64 = 5.0;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fusio_manifest::store::{BoxFuture, Store};
 
-use crate::{history::State, metrics::AttemptSample};
+use crate::{
+    history::{Outcome, State},
+    metrics::AttemptSample,
+};
 
 pub mod engine;
 
@@ -42,6 +45,10 @@ pub trait TargetHandle: Send + Sync {
     /// Reads a key and writes it back, in one transaction and a single attempt.
     fn rewrite(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport>;
 
+    /// Reads a key and writes it back, in one transaction, however many attempts that takes: it is lost only if
+    /// the key was written meanwhile.
+    fn update(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport>;
+
     /// Reads a key of a state that holds every commit acknowledged before the call.
     fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>>;
 
@@ -71,6 +78,24 @@ pub struct CommitReport {
     pub answer: CommitAnswer,
 }
 
+impl CommitReport {
+    /// The answer, as histories have it.
+    pub fn told(&self) -> Outcome {
+        let snapshot = self.snapshot;
+        match (&self.answer, snapshot) {
+            (CommitAnswer::Committed { txn }, _) => Outcome::Ok {
+                snapshot: snapshot.unwrap_or(txn.saturating_sub(1)),
+                txn: Some(*txn),
+            },
+            (CommitAnswer::Conflict, Some(snapshot)) => Outcome::Conflict { snapshot },
+            (CommitAnswer::Lost | CommitAnswer::Conflict | CommitAnswer::Failed(_), _) => {
+                Outcome::Failed { snapshot }
+            }
+            (CommitAnswer::Unknown(_), _) => Outcome::Unknown { snapshot },
+        }
+    }
+}
+
 /// What a writer was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitAnswer {
@@ -81,6 +106,8 @@ pub enum CommitAnswer {
     },
     /// Not committed, because others were faster: may be tried again.
     Lost,
+    /// Not committed, because what it had read was overwritten: may be run again.
+    Conflict,
     /// Not committed, for this reason.
     Failed(String),
     /// Perhaps committed; why that is not known.

@@ -132,7 +132,9 @@ impl<'h> Blame<'_, 'h> {
         };
         let kind = match txn {
             None if is_final
-                && writer.is_some_and(|writer| matches!(writer.outcome, Outcome::Failed { .. })) =>
+                && writer.is_some_and(|writer| {
+                    matches!(writer.outcome, Outcome::Failed { .. } | Outcome::Conflict { .. })
+                }) =>
             {
                 ViolationKind::FailedCommitVisible
             }

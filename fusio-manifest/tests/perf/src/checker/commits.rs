@@ -260,6 +260,20 @@ impl<'h> Commits<'h> {
             .copied()
     }
 
+    /// Every version after commit `txn` of a key in the bounds, by key, then by number.
+    pub(super) fn versions_after<'a>(
+        &'a self,
+        keys: (Bound<&'a [u8]>, Bound<&'a [u8]>),
+        txn: u64,
+    ) -> impl Iterator<Item = Version<'h>> + 'a {
+        self.versions
+            .range::<[u8], _>(keys)
+            .flat_map(move |(_, versions)| {
+                let first = versions.partition_point(|version| version.txn <= txn);
+                versions.iter().skip(first).copied()
+            })
+    }
+
     /// Who wrote `value` to `key`.
     pub(super) fn writer<'a>(&'a self, key: &'a [u8], value: &'a [u8]) -> Option<Writer<'h>> {
         self.writers.get(&(key, value)).copied()

@@ -1,6 +1,8 @@
 //! Histories that are known to be bad, each caught and named; random good ones, none flagged; random good ones
 //! with one corruption, all flagged.
 
+mod accounting;
+mod conflicts;
 mod known_bad;
 mod random;
 mod simulated;
@@ -76,6 +78,10 @@ impl Run {
                 snapshot: Some(snapshot),
             },
         )
+    }
+
+    fn conflict(&mut self, time: (u64, u64), snapshot: u64) -> &mut Operation {
+        self.push(OperationKind::Commit, time, Outcome::Conflict { snapshot })
     }
 
     fn unknown(&mut self, time: (u64, u64)) -> &mut Operation {

@@ -50,6 +50,8 @@ pub enum ViolationKind {
     Phantom,
     /// The final state ends before an acknowledged commit, or holds what it cannot hold.
     WrongFinalState,
+    /// A transaction was told of a conflict, and nothing that it had read was overwritten in time.
+    UnjustifiedConflict,
     /// A writer's keys do not rise with its commits.
     KeyNotMonotonic,
     /// Two commits wrote the same key in a run in which keys are unique.

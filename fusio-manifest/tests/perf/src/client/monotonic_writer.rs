@@ -7,7 +7,7 @@ use fusio_manifest::{Moment, store::BoxFuture};
 
 use super::{Arrival, Client, ClientType, Own};
 use crate::{
-    history::{OperationKind, Outcome, Write},
+    history::{OperationKind, Write},
     metrics::{Role, WriteOutcome, WriteSample},
     target::CommitAnswer,
 };
@@ -37,25 +37,18 @@ impl MonotonicWriter {
         shared.recorder.stage(operation, vec![write]);
         let report = self.0.handle.put(bytes, value).await;
         let completed = shared.clock.now();
-        let snapshot = report.snapshot;
-        let (outcome, told) = match &report.answer {
-            CommitAnswer::Committed { txn } => {
-                let told = Outcome::Ok {
-                    snapshot: snapshot.unwrap_or(txn - 1),
-                    txn: Some(*txn),
-                };
-                (WriteOutcome::Acknowledged, told)
-            }
-            CommitAnswer::Lost => (WriteOutcome::GivenUp, Outcome::Failed { snapshot }),
-            CommitAnswer::Failed(_) => (WriteOutcome::Failed, Outcome::Failed { snapshot }),
-            CommitAnswer::Unknown(_) => (WriteOutcome::Unknown, Outcome::Unknown { snapshot }),
+        let outcome = match &report.answer {
+            CommitAnswer::Committed { .. } => WriteOutcome::Acknowledged,
+            CommitAnswer::Lost | CommitAnswer::Conflict => WriteOutcome::GivenUp,
+            CommitAnswer::Failed(_) => WriteOutcome::Failed,
+            CommitAnswer::Unknown(_) => WriteOutcome::Unknown,
         };
         shared
             .recorder
-            .complete(operation, shared.nanos(), Vec::new(), told);
+            .complete(operation, shared.nanos(), Vec::new(), report.told());
         match &report.answer {
             CommitAnswer::Committed { txn } => shared.registry.acknowledge(&key, *txn),
-            CommitAnswer::Lost => shared
+            CommitAnswer::Lost | CommitAnswer::Conflict => shared
                 .errors
                 .note(|| format!("writer {} gave up {key}", self.0.id.0)),
             CommitAnswer::Failed(why) | CommitAnswer::Unknown(why) => {

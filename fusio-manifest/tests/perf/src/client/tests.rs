@@ -122,6 +122,10 @@ impl TargetHandle for Stalling {
         self.put(key, value)
     }
 
+    fn update(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
+        self.put(key, value)
+    }
+
     fn read(&self, _: Bytes) -> BoxFuture<'_, Result<ReadReport, String>> {
         Box::pin(async {
             Ok(ReadReport {

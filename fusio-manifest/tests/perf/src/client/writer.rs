@@ -1,5 +1,5 @@
-//! Read-modify-write of a key of the pool in a single attempt, tried again by the client: what a caller
-//! without rebase would see.
+//! Read-modify-write of a key of the pool, tried again by the client when it loses: in single attempts, which is
+//! what a caller without rebase would see, or with the engine's rebase, which loses only to writes of its key.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -10,7 +10,7 @@ use rand::RngExt as _;
 use super::{Arrival, Client, ClientType, Own};
 use crate::{
     config::KeyPool,
-    history::{OperationKind, Outcome, Read, Write},
+    history::{OperationKind, Read, Write},
     metrics::{AttemptSample, Role, WriteOutcome, WriteSample},
     target::{CommitAnswer, CommitReport},
 };
@@ -21,15 +21,26 @@ pub struct Writer {
     own: Arc<Own>,
     pool: KeyPool,
     retries_max: u32,
+    rebase: bool,
 }
 
 impl Writer {
-    /// A writer that tries each write once, and then `retries_max` times more.
+    /// A writer that tries each write once, and then `retries_max` times more, each time in a single attempt.
     pub fn new(own: Arc<Own>, pool: KeyPool, retries_max: u32) -> Self {
         Self {
             own,
             pool,
             retries_max,
+            rebase: false,
+        }
+    }
+
+    /// A writer whose transactions are rebased by the engine; it runs one again, up to `retries_max` times,
+    /// when it is told of a conflict.
+    pub fn rebasing(own: Arc<Own>, pool: KeyPool, retries_max: u32) -> Self {
+        Self {
+            rebase: true,
+            ..Self::new(own, pool, retries_max)
         }
     }
 
@@ -53,7 +64,7 @@ impl Writer {
             let report = self.attempt(&key).await;
             attempts.extend(report.attempts);
             outcome = match report.answer {
-                CommitAnswer::Lost => continue,
+                CommitAnswer::Lost | CommitAnswer::Conflict => continue,
                 CommitAnswer::Committed { txn } => {
                     shared.registry.acknowledge(&key, txn);
                     WriteOutcome::Acknowledged
@@ -102,23 +113,19 @@ impl Writer {
                 value: Some(value.clone()),
             }],
         );
-        let report = self.own.handle.rewrite(key.clone(), value).await;
+        let handle = &self.own.handle;
+        let report = if self.rebase {
+            handle.update(key.clone(), value).await
+        } else {
+            handle.rewrite(key.clone(), value).await
+        };
         let reads = report.read.iter().map(|held| Read::Point {
             key: key.clone(),
             value: held.as_deref().map(Bytes::copy_from_slice),
         });
-        let snapshot = report.snapshot;
-        let told = match &report.answer {
-            CommitAnswer::Committed { txn } => Outcome::Ok {
-                snapshot: snapshot.unwrap_or(txn - 1),
-                txn: Some(*txn),
-            },
-            CommitAnswer::Lost | CommitAnswer::Failed(_) => Outcome::Failed { snapshot },
-            CommitAnswer::Unknown(_) => Outcome::Unknown { snapshot },
-        };
         shared
             .recorder
-            .complete(operation, shared.nanos(), reads.collect(), told);
+            .complete(operation, shared.nanos(), reads.collect(), report.told());
         report
     }
 }

@@ -1,9 +1,9 @@
 //! What a run must have kept: the checks that decide its verdict, and the words for those that held.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    checker::{self, keys_monotonic},
+    checker::{self, ViolationKind, conflicts_justified, keys_monotonic},
     config::WriterKind,
     history::{History, State, write_jsonl},
     output::RunFolder,
@@ -18,6 +18,8 @@ pub(super) struct Judgement {
     pub(super) failures: Vec<String>,
     /// Whole counterexamples, for the console.
     pub(super) counterexamples: Vec<String>,
+    /// How many contradictions of each kind the history holds.
+    pub(super) counts: BTreeMap<ViolationKind, u64>,
     /// The history, written because it is evidence.
     pub(super) files: Vec<PathBuf>,
 }
@@ -75,10 +77,24 @@ impl Judgement {
                 open => format!("no contradiction ({open} reads left open by unknown outcomes)"),
             });
         }
+        judgement.counts = verdict.counts;
+        judgement.judge_conflicts(history, seen);
         if !judgement.counterexamples.is_empty() {
             judgement.keep_evidence(name, history, seen, folder);
         }
         judgement
+    }
+
+    /// A conflict is told only where there is one. Says nothing of a run in which none was told.
+    fn judge_conflicts(&mut self, history: &History, seen: Option<&State>) {
+        let verdict = conflicts_justified(history, seen);
+        if !verdict.passed() {
+            self.fail("a conflict was told where there was none", verdict.to_string());
+        } else if verdict.conflicts > 0 {
+            self.verified
+                .push(format!("every conflict had a reason ({})", verdict.conflicts));
+        }
+        self.counts.extend(verdict.counts);
     }
 
     /// Both: what holds must hold of each, what does not is told of each.
@@ -86,6 +102,9 @@ impl Judgement {
     pub(super) fn and(mut self, other: Self) -> Self {
         self.verified.retain(|what| other.verified.contains(what));
         self.failures.extend(other.failures);
+        for (kind, count) in other.counts {
+            *self.counts.entry(kind).or_default() += count;
+        }
         self.counterexamples.extend(other.counterexamples);
         self.files.extend(other.files);
         self

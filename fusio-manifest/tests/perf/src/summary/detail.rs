@@ -220,7 +220,9 @@ fn predicted(input: &CellInput<'_>) -> f64 {
     -(-others * input.config.writer_rate * service_ms / 1_000.0).exp_m1()
 }
 
-fn jain(successes: &[u64]) -> Option<f64> {
+/// Jain's index, (sum x)^2 / (n sum x^2): 1 if all got the same, 1/n if one got everything. None if nobody got
+/// anything.
+pub fn jain(successes: &[u64]) -> Option<f64> {
     let sum: f64 = successes.iter().map(|&x| x as f64).sum();
     let squares: f64 = successes.iter().map(|&x| (x as f64).powi(2)).sum();
     (squares > 0.0).then(|| sum * sum / (successes.len() as f64 * squares))

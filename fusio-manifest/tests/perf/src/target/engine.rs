@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Attempt, AttemptOutcome, CommitOptions, Error, Freshness, KeyRange, Manifest, Options, Receipt, Snapshot,
+    Attempt, AttemptOutcome, CommitOptions, Error, ErrorKind, Freshness, KeyRange, Manifest, Options,
+    Receipt, Snapshot,
     store::{BoxFuture, Store},
 };
 
@@ -68,15 +69,26 @@ fn handle(manifest: Manifest) -> Arc<dyn TargetHandle> {
 #[derive(Debug)]
 struct EngineHandle(Manifest);
 
+/// How a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Without a look.
+    Blind,
+    /// Read first; what was read must still hold.
+    Read,
+    /// Read first, and lost with the first lost race.
+    ReadOnce,
+}
+
 impl EngineHandle {
-    async fn commit(&self, key: Bytes, value: Bytes, rewrite: bool) -> CommitReport {
+    async fn commit(&self, key: Bytes, value: Bytes, how: How) -> CommitReport {
         let mut transaction = match self.0.begin().await {
             Ok(transaction) => transaction,
             Err(error) => return failed(&error, None, None),
         };
         let snapshot = Some(transaction.snapshot().txn());
         let mut read = None;
-        if rewrite {
+        if how != How::Blind {
             match transaction.get(&key).await {
                 Ok(held) => read = Some(held),
                 Err(error) => return failed(&error, snapshot, None),
@@ -87,7 +99,7 @@ impl EngineHandle {
         }
         let options = CommitOptions {
             timeout: None,
-            single_attempt: rewrite,
+            single_attempt: how == How::ReadOnce,
         };
         match transaction.commit_with(options).await {
             Ok(receipt) => committed(&receipt, snapshot, read),
@@ -105,11 +117,15 @@ impl EngineHandle {
 
 impl TargetHandle for EngineHandle {
     fn put(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
-        Box::pin(self.commit(key, value, false))
+        Box::pin(self.commit(key, value, How::Blind))
     }
 
     fn rewrite(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
-        Box::pin(self.commit(key, value, true))
+        Box::pin(self.commit(key, value, How::ReadOnce))
+    }
+
+    fn update(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
+        Box::pin(self.commit(key, value, How::Read))
     }
 
     fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>> {
@@ -165,7 +181,9 @@ fn committed(receipt: &Receipt, snapshot: Option<u64>, read: Option<Option<Bytes
 }
 
 fn failed(error: &Error, snapshot: Option<u64>, read: Option<Option<Bytes>>) -> CommitReport {
-    let answer = if error.is_conflict() {
+    let answer = if error.kind() == ErrorKind::Conflict {
+        CommitAnswer::Conflict
+    } else if error.is_conflict() {
         CommitAnswer::Lost
     } else if error.outcome_unknown() {
         CommitAnswer::Unknown(error.to_string())
