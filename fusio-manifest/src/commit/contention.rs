@@ -2,7 +2,12 @@
 //!
 //! Nobody ever waits between learning what HEAD is and replacing it: a loser that waits loses again. But a
 //! winner that sends its next PUT at once, without a GET in between, beats every loser again. So one that
-//! has lost a race lately pauses for about as long as the losers need to look.
+//! has lost a race lately sends nothing for about as long as the losers need to look. What comes to be committed
+//! later than that waits for nothing.
+//!
+//! A winner does not see who loses to it, so to have lost nothing for a while may mean that somebody starves.
+//! Therefore pauses get rarer with time but never end: one in two when the last loss is twice as long ago as
+//! counts as lately, one in ten when it is ten times as long ago.
 
 use std::time::Duration;
 
@@ -11,9 +16,18 @@ use crate::clock::Moment;
 /// A race lost within this many PUT times counts as lately.
 const LATELY: u32 = 20;
 
+/// What chance decides after a body has landed: numbers from `[0, 1)`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draws {
+    pub(super) whether: f64,
+    pub(super) how_long: f64,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Contention {
     lost_at: Option<Moment>,
+    /// Before this nothing is sent.
+    not_before: Moment,
 }
 
 impl Contention {
@@ -21,10 +35,19 @@ impl Contention {
         self.lost_at = Some(now);
     }
 
-    /// How long a winner with more to send pauses: up to two GETs, by a draw from `[0, 1)`.
-    pub(super) fn pause(&self, now: Moment, get: Duration, put: Duration, draw: f64) -> Option<Duration> {
-        let lost_at = self.lost_at?;
-        (now.saturating_sub(lost_at) < put * LATELY).then(|| (get * 2).mul_f64(draw))
+    /// A body has landed: the next one lets others go first, up to two GETs. Both draws are from `[0, 1)`.
+    pub(super) fn won(&mut self, now: Moment, get: Duration, put: Duration, draws: Draws) {
+        let Some(lost_at) = self.lost_at else { return };
+        let lately = (put * LATELY).as_secs_f64();
+        let since = now.saturating_sub(lost_at).as_secs_f64();
+        if draws.whether * since < lately {
+            self.not_before = now.saturating_add((get * 2).mul_f64(draws.how_long));
+        }
+    }
+
+    /// How long the next body still has to wait.
+    pub(super) fn pause(&self, now: Moment) -> Option<Duration> {
+        self.not_before.checked_sub(now).filter(|left| !left.is_zero())
     }
 }
 
@@ -35,12 +58,45 @@ mod tests {
     const GET: Duration = Duration::from_millis(30);
     const PUT: Duration = Duration::from_millis(60);
 
-    #[test]
-    fn only_who_lost_lately_pauses() {
+    fn pause_after_winning(lost_at: Option<Moment>, won_at: Moment, whether: f64) -> Option<Duration> {
         let mut contention = Contention::default();
-        assert_eq!(contention.pause(PUT, GET, PUT, 0.5), None);
+        if let Some(lost_at) = lost_at {
+            contention.lost_race(lost_at);
+        }
+        let draws = Draws {
+            whether,
+            how_long: 0.5,
+        };
+        contention.won(won_at, GET, PUT, draws);
+        contention.pause(won_at)
+    }
+
+    #[test]
+    fn who_lost_lately_pauses_and_who_never_lost_does_not() {
+        assert_eq!(pause_after_winning(None, PUT, 0.0), None);
+        assert_eq!(pause_after_winning(Some(PUT), PUT * 2, 0.99), Some(GET));
+        assert_eq!(pause_after_winning(Some(PUT), PUT * 20, 0.99), Some(GET));
+    }
+
+    #[test]
+    fn pauses_get_rarer_and_never_end() {
+        let lost = Some(Duration::ZERO);
+        assert_eq!(pause_after_winning(lost, PUT * 40, 0.49), Some(GET));
+        assert_eq!(pause_after_winning(lost, PUT * 40, 0.51), None);
+        assert_eq!(pause_after_winning(lost, PUT * 2_000, 0.009), Some(GET));
+        assert_eq!(pause_after_winning(lost, PUT * 2_000, 0.011), None);
+    }
+
+    #[test]
+    fn what_comes_later_waits_for_the_rest_or_for_nothing() {
+        let mut contention = Contention::default();
         contention.lost_race(PUT);
-        assert_eq!(contention.pause(PUT * 2, GET, PUT, 0.5), Some(GET));
-        assert_eq!(contention.pause(PUT * 21, GET, PUT, 0.5), None);
+        let draws = Draws {
+            whether: 0.0,
+            how_long: 0.5,
+        };
+        contention.won(PUT * 2, GET, PUT, draws);
+        assert_eq!(contention.pause(PUT * 2 + GET / 3), Some(GET - GET / 3));
+        assert_eq!(contention.pause(PUT * 2 + GET), None);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Submission,
     batch::{Batch, conflict_error},
     body::Body,
-    contention::Contention,
+    contention::{Contention, Draws},
     gather::gather,
     layout::{Layout, Room, Step, full},
     publish::{Published, Publisher},
@@ -98,15 +98,16 @@ impl Wire {
                 // Nobody may be waiting.
                 let _ = reply.send(self.do_what_is_due(deadline).await);
             }
+            if self.let_others_go_first().await {
+                // Others may have queued meanwhile.
+                continue;
+            }
             if let Turn::Landed(commits) = self.round().await {
                 gather(commits, &mut receiver, |request| {
                     self.push(request);
                     self.queue.len()
                 })
                 .await;
-                if !(self.queue.is_empty() && receiver.is_empty()) {
-                    self.let_others_go_first().await;
-                }
             }
         }
         self.finish_spill().await;
@@ -189,6 +190,7 @@ impl Wire {
         match published {
             Published::Landed { sent, certified } => {
                 let commits = batch.members.len();
+                self.won();
                 answer(batch, body, &certified);
                 self.refresher.serve_waiting(sent, &certified);
                 self.spill_if_ours(body, &certified.state, swapped);
@@ -345,12 +347,25 @@ impl Wire {
         }
     }
 
-    async fn let_others_go_first(&self) {
+    /// A body has landed: from now on others may go first, if this handle has met any lately.
+    fn won(&mut self) {
         let (get, put) = self.io.cache.latencies();
         let access = &self.io.access;
-        let Ok(draw) = access.entropy.unit() else { return };
-        if let Some(pause) = self.contention.pause(access.clock.now(), get, put, draw) {
-            access.clock.sleep(pause).await;
+        if let (Ok(whether), Ok(how_long)) = (access.entropy.unit(), access.entropy.unit()) {
+            let draws = Draws { whether, how_long };
+            self.contention.won(access.clock.now(), get, put, draws);
+        }
+    }
+
+    /// Waits while others are to go first; false if there was nothing to wait for.
+    async fn let_others_go_first(&self) -> bool {
+        let clock = &self.io.access.clock;
+        match self.contention.pause(clock.now()) {
+            Some(pause) => {
+                clock.sleep(pause).await;
+                true
+            }
+            None => false,
         }
     }
 }
