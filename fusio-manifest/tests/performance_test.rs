@@ -41,6 +41,12 @@ fn test_contention() {
 }
 
 #[test]
+#[ignore = "measures for half a minute"]
+fn test_faults() {
+    pass(scenario::faults());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

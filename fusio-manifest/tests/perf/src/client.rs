@@ -24,10 +24,12 @@ use crate::{
 
 pub use monotonic_writer::MonotonicWriter;
 pub use reader::Reader;
+pub use unknown::{UnknownCommit, UnknownCommits};
 pub use writer::Writer;
 
 mod monotonic_writer;
 mod reader;
+mod unknown;
 mod writer;
 
 /// The length of each value. With its key a commit is then 110 bytes of payload.
@@ -113,6 +115,8 @@ pub struct Shared {
     pub recorder: Recorder,
     /// What went wrong, for people: the first few.
     pub errors: Errors,
+    /// Commits whose outcome nobody knows yet.
+    pub unknown: UnknownCommits,
     /// Operations that ended, for the progress line.
     pub ended: AtomicU64,
     values: AtomicU64,
@@ -135,6 +139,7 @@ impl Shared {
             registry: KeyRegistry::new(),
             recorder: Recorder::new(),
             errors: Errors::default(),
+            unknown: UnknownCommits::default(),
             ended: AtomicU64::new(0),
             values: AtomicU64::new(0),
         }

@@ -45,6 +45,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use crate::latency::RequestClass;
 
 mod grammar;
+mod outage;
 mod pattern;
 #[cfg(test)]
 mod tests;

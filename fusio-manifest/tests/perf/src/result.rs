@@ -14,9 +14,11 @@ use crate::{
 };
 
 mod contention;
+mod faults;
 mod group_commit;
 
 pub use contention::ContentionFields;
+pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
 
 /// What a scenario came to.

@@ -22,15 +22,17 @@ use crate::{
     target::{Target, TargetHandle},
 };
 
+pub use ask::Asked;
 pub use clients::Clients;
 
+mod ask;
 mod clients;
 
 /// How long operations may take to end once nothing new is issued: longer than any deadline of theirs.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 
 /// The client that makes the manifest and commits its first key.
-const SETTER_UP: ClientId = ClientId(0);
+pub const SETTER_UP: ClientId = ClientId(0);
 
 /// What a cell needs.
 pub struct Cell<'a> {
@@ -95,13 +97,23 @@ pub struct Prepared<'a> {
 /// One line: why it could not begin.
 pub async fn run_loop(cell: &Cell<'_>) -> Result<CellOutcome, String> {
     let mut prepared = Prepared::new(cell).await?;
-    let t0 = prepared.begin();
-    let window = cell.config.duration;
-    let everyone = prepared.clients.everyone();
-    let stopped = issue(cell, t0, window, everyone.clone(), Some(&prepared.shared)).await?;
-    let measured = cell.clock.now().saturating_sub(t0).min(window);
-    let undrained = drain(cell, &everyone).await;
-    Ok(prepared.finish(measured, stopped, undrained).await)
+    let offered = prepared.offer().await?;
+    Ok(prepared
+        .finish(offered.measured, offered.stopped, offered.undrained)
+        .await)
+}
+
+/// A load that was offered and has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Offered {
+    /// When it began.
+    pub t0: Moment,
+    /// How long operations fell due.
+    pub measured: Duration,
+    /// True if it was stopped early.
+    pub stopped: bool,
+    /// Operations that had not ended when the drain was over.
+    pub undrained: u64,
 }
 
 impl<'a> Prepared<'a> {
@@ -148,6 +160,26 @@ impl<'a> Prepared<'a> {
         let t0 = self.cell.clock.now();
         self.shared.epoch.begin(t0);
         t0
+    }
+
+    /// Measures: issues what falls due, and waits for what was issued.
+    ///
+    /// # Errors
+    ///
+    /// One line: why nothing could be issued.
+    pub async fn offer(&mut self) -> Result<Offered, String> {
+        let (cell, t0) = (self.cell, self.begin());
+        let window = cell.config.duration;
+        let everyone = self.clients.everyone();
+        let stopped = issue(cell, t0, window, everyone.clone(), Some(&self.shared)).await?;
+        let measured = cell.clock.now().saturating_sub(t0).min(window);
+        let undrained = drain(cell, &everyone).await;
+        Ok(Offered {
+            t0,
+            measured,
+            stopped,
+            undrained,
+        })
     }
 
     /// The measurement is over and what it issued has ended: closes everything, and looks at the manifest with a
@@ -201,6 +233,16 @@ async fn commit_first_key(
     shared: &Arc<Shared>,
     handle: &Arc<dyn TargetHandle>,
 ) -> Result<(), String> {
+    set_up_commit(cell, shared, handle).await;
+    if shared.registry.acknowledged() > 0 {
+        return Ok(());
+    }
+    let (_, errors) = shared.errors.all();
+    Err(format!("the first commit did not succeed: {}", errors.join("; ")))
+}
+
+/// A commit of the set-up, in the history like any other.
+async fn set_up_commit(cell: &Cell<'_>, shared: &Arc<Shared>, handle: &Arc<dyn TargetHandle>) {
     let (window, seed) = (cell.config.duration, cell.settings.seed);
     let own = Own::new(
         SETTER_UP,
@@ -217,11 +259,6 @@ async fn commit_first_key(
             issued: now,
         })
         .await;
-    if shared.registry.acknowledged() > 0 {
-        return Ok(());
-    }
-    let (_, errors) = shared.errors.all();
-    Err(format!("the first commit did not succeed: {}", errors.join("; ")))
 }
 
 /// Readers and bare requests run for a while: connections are made, caches warm. Nothing of it is measured,

@@ -34,6 +34,7 @@ use crate::{
 pub use baseline::baseline;
 pub use conformance::conformance;
 pub use contention::contention;
+pub use faults::faults;
 pub use group_commit::group_commit;
 pub use requests::requests;
 
@@ -44,6 +45,7 @@ mod conclude;
 mod conformance;
 mod contention;
 mod estimate;
+mod faults;
 mod group_commit;
 mod judge;
 mod requests;

@@ -189,6 +189,14 @@ impl Settings {
 }
 
 impl StoreSettings {
+    /// The fault rules of a store that can break on purpose.
+    pub fn faults_mut(&mut self) -> Option<&mut Option<String>> {
+        match self {
+            Self::Embedded { faults, .. } | Self::Simulated { faults, .. } => Some(faults),
+            Self::S3 { .. } => None,
+        }
+    }
+
     /// Its name in `PERF_STORE` and in results.
     pub fn name(&self) -> &'static str {
         match self {

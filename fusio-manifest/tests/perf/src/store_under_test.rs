@@ -167,6 +167,11 @@ impl StoreUnderTest {
         self.bucket.set_faults(self.faults.clone(), self.seed);
     }
 
+    /// Nothing is broken on purpose any more, until [`restart_faults`](Self::restart_faults).
+    pub fn calm(&self) {
+        self.bucket.set_faults(FaultPlan::default(), self.seed);
+    }
+
     /// Deletes whatever the run wrote, unless it is to be kept. Returns what people should know.
     pub async fn clean_up(&self) -> Option<String> {
         if self.keep {

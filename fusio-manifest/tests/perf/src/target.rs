@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fusio_manifest::store::{BoxFuture, Store};
+use fusio_manifest::{
+    CommitOutcome, CommitToken,
+    store::{BoxFuture, Store},
+};
 
 use crate::{
     history::{Outcome, State},
@@ -55,6 +58,9 @@ pub trait TargetHandle: Send + Sync {
     /// Everything, of a fresh state.
     fn contents(&self) -> BoxFuture<'_, Result<State, String>>;
 
+    /// Asks what became of a commit that was answered as unknown.
+    fn outcome<'a>(&'a self, token: &'a CommitToken) -> BoxFuture<'a, Result<CommitOutcome, String>>;
+
     /// The size of the object that each commit replaces, as this handle saw it last.
     fn head_bytes(&self) -> usize;
 
@@ -76,6 +82,8 @@ pub struct CommitReport {
     pub read: Option<Option<Bytes>>,
     /// The answer.
     pub answer: CommitAnswer,
+    /// What to ask with later, if the answer is that nothing is known.
+    pub token: Option<CommitToken>,
 }
 
 impl CommitReport {

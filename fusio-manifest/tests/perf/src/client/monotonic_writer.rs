@@ -46,6 +46,7 @@ impl MonotonicWriter {
         shared
             .recorder
             .complete(operation, shared.nanos(), Vec::new(), report.told());
+        shared.unknown.note(&self.0, operation, &report);
         match &report.answer {
             CommitAnswer::Committed { txn } => shared.registry.acknowledge(&key, *txn),
             CommitAnswer::Lost | CommitAnswer::Conflict => shared

@@ -1,4 +1,4 @@
-use fusio_manifest::TokioClock;
+use fusio_manifest::{CommitOutcome, CommitToken, TokioClock};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -114,6 +114,7 @@ impl TargetHandle for Stalling {
                 snapshot: Some(txn - 1),
                 read: None,
                 answer,
+                token: None,
             }
         })
     }
@@ -141,6 +142,10 @@ impl TargetHandle for Stalling {
 
     fn head_revision(&self) -> u64 {
         0
+    }
+
+    fn outcome<'a>(&'a self, _: &'a CommitToken) -> BoxFuture<'a, Result<CommitOutcome, String>> {
+        Box::pin(async { Ok(CommitOutcome::StillUnknown) })
     }
 
     fn head_bytes(&self) -> usize {

@@ -126,6 +126,7 @@ impl Writer {
         shared
             .recorder
             .complete(operation, shared.nanos(), reads.collect(), report.told());
+        shared.unknown.note(&self.own, operation, &report);
         report
     }
 }

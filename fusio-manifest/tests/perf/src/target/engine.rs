@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Attempt, AttemptOutcome, CommitOptions, Error, ErrorKind, Freshness, KeyRange, Manifest, Options,
-    Receipt, Snapshot,
+    Attempt, AttemptOutcome, CommitOptions, CommitOutcome, CommitToken, Error, ErrorKind, Freshness,
+    KeyRange, Manifest, Options, Receipt, Snapshot,
     store::{BoxFuture, Store},
 };
 
@@ -154,6 +154,10 @@ impl TargetHandle for EngineHandle {
         })
     }
 
+    fn outcome<'a>(&'a self, token: &'a CommitToken) -> BoxFuture<'a, Result<CommitOutcome, String>> {
+        Box::pin(async move { self.0.outcome(token).await.map_err(|error| error.to_string()) })
+    }
+
     fn head_bytes(&self) -> usize {
         self.0.info().map_or(0, |info| info.head_bytes)
     }
@@ -177,6 +181,7 @@ fn committed(receipt: &Receipt, snapshot: Option<u64>, read: Option<Option<Bytes
         snapshot,
         read,
         answer,
+        token: None,
     }
 }
 
@@ -195,6 +200,7 @@ fn failed(error: &Error, snapshot: Option<u64>, read: Option<Option<Bytes>>) -> 
         snapshot,
         read,
         answer,
+        token: error.token().cloned(),
     }
 }
 
