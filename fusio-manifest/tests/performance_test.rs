@@ -47,6 +47,12 @@ fn test_faults() {
 }
 
 #[test]
+#[ignore = "measures for a minute"]
+fn test_shared_reads() {
+    pass(scenario::shared_reads());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

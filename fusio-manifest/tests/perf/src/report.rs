@@ -83,13 +83,28 @@ pub fn write_results(out: &mut impl Write, report: &Report<'_>) -> io::Result<()
     if report.open_loop {
         write_generator(out, report.cell)?;
     }
+    write_files(out, report)?;
+    out.flush()
+}
+
+/// Prints what a run came to, and its files, without the numbers of a cell: for a run of several.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn write_conclusion(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    write_verdict(out, report)?;
+    write_files(out, report)?;
+    out.flush()
+}
+
+fn write_files(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     if !report.files.is_empty() {
         writeln!(out, "\nFiles:")?;
     }
     for file in report.files {
         writeln!(out, "  {}", file.display())?;
     }
-    out.flush()
+    Ok(())
 }
 
 fn write_metrics(out: &mut impl Write, cell: &CellSummary) -> io::Result<()> {

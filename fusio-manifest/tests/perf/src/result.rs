@@ -16,10 +16,12 @@ use crate::{
 mod contention;
 mod faults;
 mod group_commit;
+mod shared_reads;
 
 pub use contention::ContentionFields;
 pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
+pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
 
 /// What a scenario came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,6 +37,7 @@ pub use contention::contention;
 pub use faults::faults;
 pub use group_commit::group_commit;
 pub use requests::requests;
+pub use shared_reads::shared_reads;
 
 mod baseline;
 mod by_turns;
@@ -49,6 +50,7 @@ mod faults;
 mod group_commit;
 mod judge;
 mod requests;
+mod shared_reads;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,12 @@
 //! The end of a run that measured: its files, what people read, and its verdict.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use super::{Context, judge::Judgement, reason};
 use crate::{
     export::{RunFacts, write_csvs},
     output::append,
-    report::{Report, markdown_summary, store_line, write_results},
+    report::{Report, markdown_summary, store_line, write_conclusion, write_results},
     result::Verdict,
     summary::CellSummary,
 };
@@ -26,7 +26,38 @@ pub(super) fn conclude(
     context: &Context,
     run: &Run,
     cell: &CellSummary,
+    judgement: Judgement,
+) -> (Verdict, Option<String>) {
+    let cells = std::slice::from_ref(cell);
+    finish(context, run, cells, judgement, |out, report| {
+        write_results(out, report)
+    })
+}
+
+/// The same for a run of several cells, whose numbers are printed by `table`.
+pub(super) fn conclude_cells(
+    context: &Context,
+    run: &Run,
+    cells: &[CellSummary],
+    judgement: Judgement,
+    table: impl Fn(&mut dyn io::Write) -> io::Result<()>,
+) -> (Verdict, Option<String>) {
+    if cells.is_empty() {
+        let verdict = verdict(context, &judgement);
+        return (verdict, reason(verdict, &judgement.failures));
+    }
+    finish(context, run, cells, judgement, |out, report| {
+        table(out)?;
+        write_conclusion(out, report)
+    })
+}
+
+fn finish(
+    context: &Context,
+    run: &Run,
+    cells: &[CellSummary],
     mut judgement: Judgement,
+    print: impl FnOnce(&mut io::StdoutLock<'_>, &Report<'_>) -> io::Result<()>,
 ) -> (Verdict, Option<String>) {
     let facts = RunFacts::new(
         &context.settings,
@@ -34,26 +65,34 @@ pub(super) fn conclude(
         verdict(context, &judgement),
     );
     let mut files = Vec::new();
-    match write_csvs(&context.folder, run.stem, std::slice::from_ref(cell), &facts) {
+    match write_csvs(&context.folder, run.stem, cells, &facts) {
         Ok(written) => files.extend(written),
         Err(error) => judgement.failures.push(error.to_string()),
     }
     files.append(&mut judgement.files);
     files.push(context.folder.path().join(format!("{}.result.json", run.stem)));
     if let Some(path) = &context.settings.summary {
-        let report = report(run, cell, verdict(context, &judgement), &judgement, &files);
         let mut about = store_line(&context.settings);
         if let Some(passed) = context.virtual_time() {
             about = format!("{about}. {passed}");
         }
-        let markdown = markdown_summary(run.title, &about, &report);
-        if let Err(error) = append(path, &markdown) {
-            judgement.failures.push(error.to_string());
+        for cell in cells {
+            let report = report(run, cell, verdict(context, &judgement), &judgement, &files);
+            let title = match cells.len() {
+                1 => run.title.to_owned(),
+                _ => format!("{} {}", run.title, cell.label()),
+            };
+            let markdown = markdown_summary(&title, &about, &report);
+            if let Err(error) = append(path, &markdown) {
+                judgement.failures.push(error.to_string());
+            }
         }
     }
     let verdict = verdict(context, &judgement);
     context.say(|out| {
-        write_results(out, &report(run, cell, verdict, &judgement, &files))?;
+        if let Some(cell) = cells.first() {
+            print(out, &report(run, cell, verdict, &judgement, &files))?;
+        }
         judgement
             .counterexamples
             .iter()
