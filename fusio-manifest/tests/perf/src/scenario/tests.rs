@@ -12,8 +12,8 @@ use crate::{
     run::run_loop,
 };
 
-/// Carries out `body` in virtual time, with these settings.
-fn simulated<T>(vars: &[(&str, &str)], body: impl AsyncFnOnce(&Context) -> T) -> T {
+/// Carries out `body` in virtual time, with these settings: for the tests of any scenario.
+pub(super) fn simulated<T>(vars: &[(&str, &str)], body: impl AsyncFnOnce(&Context) -> T) -> T {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let out = std::env::temp_dir().join(format!("manifest-perf-simulated-{}-{call}", std::process::id()));

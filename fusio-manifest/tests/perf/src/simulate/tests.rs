@@ -1,10 +1,11 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use fusio_manifest::Clock as _;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
+use crate::output::workspace_root;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -120,10 +121,10 @@ fn a_sleep_that_outlives_its_task_holds_up_nobody() {
                 () = &mut sleep => panic!("a second has not passed"),
                 () = std::future::ready(()) => {}
             }
-            sleep
+            [sleep]
         });
         // It would wake the task that has ended.
-        let _sleep = polled.await.unwrap();
+        let _kept = polled.await.unwrap();
         clock.sleep(HOUR).await;
         clock.now()
     });
@@ -157,6 +158,45 @@ fn a_standstill_is_told_with_its_moment() {
         error.to_string(),
         "the simulation stands still at 3600.000 s of its time: every task waits for another one"
     );
+}
+
+/// Where a `select!` below `folder` does not say which branch goes first, and how many there are.
+fn unordered_selects(folder: &Path, unordered: &mut Vec<String>) -> usize {
+    // In two parts, or this line would be found.
+    let start = ["select!", " {"].concat();
+    let mut selects = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            selects += unordered_selects(&path, unordered);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            for after in text.split(&start).skip(1) {
+                selects += 1;
+                if !after.trim_start().starts_with("biased;") {
+                    unordered.push(path.display().to_string());
+                }
+            }
+        }
+    }
+    selects
+}
+
+/// Without `biased`, tokio draws which branch goes first, and no seed of ours decides its draws.
+#[test]
+fn every_select_has_an_order() {
+    for folder in ["fusio-manifest/src", "fusio-manifest/tests/perf/src"] {
+        let folder = workspace_root().join(folder);
+        if folder.is_dir() {
+            let mut unordered = Vec::new();
+            assert!(
+                unordered_selects(&folder, &mut unordered) > 1,
+                "{}",
+                folder.display()
+            );
+            assert!(unordered.is_empty(), "{unordered:?}");
+        }
+    }
 }
 
 #[test]

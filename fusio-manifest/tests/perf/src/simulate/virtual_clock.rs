@@ -21,7 +21,7 @@ use super::SimulationError;
 
 /// Virtual time, beginning at zero. Clones are the same clock.
 ///
-/// It moves only in a runtime that calls [`advance`](Self::advance) when it has nothing to do: see
+/// It moves only in a runtime that tells it when there is nothing to do, such as that of
 /// [`simulate::run`](super::run).
 #[derive(Clone, Default)]
 pub struct VirtualClock {
