@@ -164,11 +164,18 @@ pub struct RequestsFields {
     /// Of as many at the end.
     #[serde(serialize_with = "rounded")]
     pub commit_p50_ms_last: Option<f64>,
+    /// The largest HEAD that a commit made.
+    pub head_bytes_max: usize,
 }
 
 impl RequestsFields {
-    /// The fields of this cell, and the p50 of its first and its last commits.
-    pub fn new(cell: &CellSummary, first_p50_ms: Option<f64>, last_p50_ms: Option<f64>) -> Self {
+    /// The fields of this cell, the p50 of its first and its last commits, and its largest HEAD.
+    pub fn new(
+        cell: &CellSummary,
+        first_p50_ms: Option<f64>,
+        last_p50_ms: Option<f64>,
+        head_bytes_max: usize,
+    ) -> Self {
         let detail = &cell.detail;
         Self {
             commits: detail.write.response.samples,
@@ -179,6 +186,7 @@ impl RequestsFields {
             read_floor_ratio: detail.read_floor_ratio,
             commit_p50_ms_first: first_p50_ms,
             commit_p50_ms_last: last_p50_ms,
+            head_bytes_max,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use ask::Asked;
-pub use clients::Clients;
+pub use clients::{Clients, FirstWriter};
 
 mod ask;
 mod clients;
@@ -141,7 +141,7 @@ impl<'a> Prepared<'a> {
         commit_first_key(cell, &shared, &setter_up).await?;
         let clients = Clients::open(cell, &shared, &prefix).await?;
         warm_up(cell, &clients).await?;
-        let before = Counts::now(cell.store);
+        let before = Counts::now(cell.store, &clients);
         Ok(Self {
             cell,
             shared,
@@ -156,7 +156,7 @@ impl<'a> Prepared<'a> {
     pub fn begin(&mut self) -> Moment {
         // Windows and counts of faults begin with it.
         self.cell.store.restart_faults();
-        self.before = Counts::now(self.cell.store);
+        self.before = Counts::now(self.cell.store, &self.clients);
         let t0 = self.cell.clock.now();
         self.shared.epoch.begin(t0);
         t0
@@ -193,7 +193,7 @@ impl<'a> Prepared<'a> {
             clients,
             before,
         } = self;
-        let mut requests = Counts::now(cell.store).since(&before);
+        let mut requests = Counts::now(cell.store, &clients).since(&before);
         for own in &clients.owns {
             own.handle.close().await;
         }
@@ -334,25 +334,26 @@ async fn cold_contents(cell: &Cell<'_>, prefix: &str) -> Result<State, String> {
 
 /// The requests by purpose, at one moment; without the bill of the whole run.
 #[derive(Debug)]
-pub struct Counts(CellRequests);
+struct Counts(CellRequests);
 
 impl Counts {
     /// As they are now.
-    pub fn now(store: &StoreUnderTest) -> Self {
+    fn now(store: &StoreUnderTest, clients: &Clients) -> Self {
         let of = |meter: &RequestMeter| report_counts(&meter.counts());
         let meters = &store.meters;
+        // Only who commits maintains, so all of it passed the writers' meter.
+        let maintenance = clients.maintenance();
         Self(CellRequests {
-            writers: of(&meters.writers),
+            writers: of(&meters.writers).since(&maintenance),
             readers: of(&meters.readers),
-            // This version has no maintenance: every request of a writer's handle is one that a caller waits for.
-            maintenance: RequestCounts::default(),
+            maintenance,
             floor: of(&meters.floor),
             total: RequestCounts::default(),
         })
     }
 
     /// What was sent since then.
-    pub fn since(&self, earlier: &Self) -> CellRequests {
+    fn since(&self, earlier: &Self) -> CellRequests {
         CellRequests {
             writers: self.0.writers.since(&earlier.0.writers),
             readers: self.0.readers.since(&earlier.0.readers),

@@ -11,6 +11,7 @@ use fusio_manifest::{
 use crate::{
     history::{Outcome, State},
     metrics::AttemptSample,
+    requests::RequestCounts,
 };
 
 pub mod engine;
@@ -66,6 +67,9 @@ pub trait TargetHandle: Send + Sync {
 
     /// How often that object has been replaced, as this handle saw it last.
     fn head_revision(&self) -> u64;
+
+    /// The requests that this handle has sent so far and no caller waited for.
+    fn maintenance(&self) -> RequestCounts;
 
     /// Ends the handle when its commits are answered.
     fn close(&self) -> BoxFuture<'_, ()>;

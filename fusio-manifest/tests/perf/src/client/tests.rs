@@ -152,6 +152,10 @@ impl TargetHandle for Stalling {
         0
     }
 
+    fn maintenance(&self) -> crate::requests::RequestCounts {
+        crate::requests::RequestCounts::default()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

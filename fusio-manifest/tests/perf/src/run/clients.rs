@@ -9,8 +9,18 @@ use crate::{
     floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE, FloorGet, FloorObject, FloorPut},
     history::ClientId,
     metrics::Role,
+    requests::RequestCounts,
     schedule::Plan,
+    target::TargetHandle,
 };
+
+/// A client that commits, and the handle that it commits on.
+pub struct FirstWriter {
+    /// The client.
+    pub client: Arc<dyn Client>,
+    /// Its handle.
+    pub handle: Arc<dyn TargetHandle>,
+}
 
 /// The clients of a cell.
 #[derive(Debug)]
@@ -85,6 +95,29 @@ impl Clients {
             floor,
             floor_put,
             floor_get,
+        })
+    }
+
+    /// The first of those that commit.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn first_writer(&self) -> Result<FirstWriter, String> {
+        // Writers come first, clients in the order of their handles.
+        match (self.writers.first(), self.owns.first()) {
+            (Some((_, driver)), Some(own)) => Ok(FirstWriter {
+                client: Arc::clone(driver.client()),
+                handle: Arc::clone(&own.handle),
+            }),
+            _ => Err("no writer".to_owned()),
+        }
+    }
+
+    /// What their handles have sent so far that no caller waited for.
+    pub(super) fn maintenance(&self) -> RequestCounts {
+        self.owns.iter().fold(RequestCounts::default(), |sum, own| {
+            sum.plus(&own.handle.maintenance())
         })
     }
 

@@ -5,14 +5,20 @@ use std::{sync::Arc, time::Duration};
 use fusio_manifest::Clock;
 
 use super::Context;
-use crate::client::{Arrival, Client};
+use crate::{
+    client::{Arrival, Client},
+    run::FirstWriter,
+};
 
 /// A commit and its bare PUT on S3 Standard, about.
 const PAIR: Duration = Duration::from_millis(130);
 
 /// Response times of commits, in their order.
+#[derive(Debug, Default)]
 pub(super) struct Commits {
     pub(super) times: Vec<Duration>,
+    /// The largest HEAD among those that they made.
+    pub(super) head_bytes_max: usize,
 }
 
 impl Commits {
@@ -41,31 +47,32 @@ pub(super) fn now(clock: &dyn Clock) -> Arrival {
 pub(super) async fn commit_in_turn(
     context: &Context,
     commits: u64,
-    writer: &Arc<dyn Client>,
+    writer: &FirstWriter,
     floor: &Arc<dyn Client>,
 ) -> Commits {
     let progress = context.progress.cell("commits", expected_time(commits));
     let began = context.clock.now();
-    let mut times = Vec::new();
+    let mut done = Commits::default();
     for number in 0..commits {
         if context.should_stop() {
             break;
         }
         let pair = if number % 2 == 0 {
-            [floor, writer]
+            [floor, &writer.client]
         } else {
-            [writer, floor]
+            [&writer.client, floor]
         };
         for client in pair {
             let arrival = now(&*context.clock);
             client.operate(arrival).await;
-            if Arc::ptr_eq(client, writer) {
-                times.push(context.clock.now().saturating_sub(arrival.due));
+            if Arc::ptr_eq(client, &writer.client) {
+                done.times.push(context.clock.now().saturating_sub(arrival.due));
+                done.head_bytes_max = done.head_bytes_max.max(writer.handle.head_bytes());
             }
         }
         progress.update(context.clock.now().saturating_sub(began), number + 1);
     }
-    Commits { times }
+    done
 }
 
 #[cfg(test)]
@@ -75,7 +82,11 @@ mod tests {
     #[test]
     fn the_rate_of_one_alone_counts_only_the_time_of_its_commits() {
         let times = vec![Duration::from_millis(50), Duration::from_millis(150)];
-        assert_eq!(Commits { times }.per_second(), Some(10.0));
-        assert_eq!(Commits { times: Vec::new() }.per_second(), None);
+        let commits = Commits {
+            times,
+            ..Commits::default()
+        };
+        assert_eq!(commits.per_second(), Some(10.0));
+        assert_eq!(Commits::default().per_second(), None);
     }
 }

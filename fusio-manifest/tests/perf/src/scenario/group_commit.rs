@@ -187,11 +187,8 @@ async fn alone(context: &Context) -> Result<Alone, String> {
     let cell = context.cell("alone".to_owned(), &config, &engine);
     let mut prepared = Prepared::new(&cell).await?;
     let t0 = prepared.begin();
-    let (_, driver) = prepared.clients.writers.first().ok_or("no writer")?;
-    let (writer, floor) = (
-        Arc::clone(driver.client()),
-        Arc::clone(&prepared.clients.floor_put),
-    );
+    let writer = prepared.clients.first_writer()?;
+    let floor = Arc::clone(&prepared.clients.floor_put);
     let count = single_commits(&context.settings.workload);
     let commits = commit_in_turn(context, count, &writer, &(floor as Arc<dyn Client>)).await;
     let measured = context.clock.now().saturating_sub(t0);

@@ -13,6 +13,8 @@ use super::{CommitAnswer, CommitReport, ReadReport, Target, TargetHandle};
 use crate::{
     history::State,
     metrics::{AttemptResult, AttemptSample},
+    requests::RequestCounts,
+    s3::accounting::report_counts,
     simulate::HandleSeeds,
 };
 
@@ -164,6 +166,11 @@ impl TargetHandle for EngineHandle {
 
     fn head_revision(&self) -> u64 {
         self.0.info().map_or(0, |info| info.revision)
+    }
+
+    fn maintenance(&self) -> RequestCounts {
+        let counts = self.0.info().map(|info| info.maintenance);
+        counts.map_or_else(|_| RequestCounts::default(), |counts| report_counts(&counts))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
