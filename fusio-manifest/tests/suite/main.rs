@@ -1,7 +1,9 @@
 //! Properties of the engine: transactions, fresh reads, outcomes under faults, requests, creation.
 //!
-//! All but `s3_store` and `measured` run in virtual time over a store in memory, from fixed seeds.
+//! All but `s3_store`, `measured` and `asked` run in virtual time over a store in memory, from fixed seeds.
 
+#[cfg(test)]
+mod asked;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]

@@ -57,6 +57,8 @@ async fn a_contended_run_of_the_engine_is_strictly_serializable() {
     let (outcome, verdict) = measured(None).await;
     assert!(verdict.strictly_serializable(), "{verdict}");
     assert!(verdict.final_state_checked);
+    let conflicts = checker::conflicts_justified(&outcome.history, outcome.final_state.as_ref().ok());
+    assert!(conflicts.passed() && conflicts.conflicts > 0, "{conflicts}");
     assert!(verdict.commits > 20 && verdict.reads > 300, "{verdict}");
     assert_eq!(outcome.undrained, 0);
     // Every commit that was acknowledged within the measurement, and every read, was paid for once at least.
