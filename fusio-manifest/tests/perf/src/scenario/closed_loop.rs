@@ -8,13 +8,19 @@ use std::{
     time::Duration,
 };
 
-use fusio_manifest::Moment;
+use fusio_manifest::{Clock, Moment};
 
 use super::{Context, by_turns::now};
 use crate::{client::Client, progress::CellProgress};
 
 /// How soon a request to stop is noticed, and progress told.
 const TICK: Duration = Duration::from_millis(250);
+
+/// What takes less has sent nothing: it was refused in this process, because the manifest is full or the requests of
+/// the run are spent.
+const REQUEST_MIN: Duration = Duration::from_micros(50);
+/// Who is refused waits so long: else the loop would spin, and virtual time stand still.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What is shown of a loop while it runs.
 pub(super) struct Shown<'a> {
@@ -44,16 +50,7 @@ pub(super) async fn saturate(
         .map(|client| {
             let (client, clock) = (Arc::clone(client), Arc::clone(&context.clock));
             let (ended, last) = (Arc::clone(&ended), Arc::clone(&last));
-            tokio::spawn(async move {
-                loop {
-                    let arrival = now(&*clock);
-                    if nanos(arrival.due) >= last.load(Ordering::Acquire) {
-                        break;
-                    }
-                    client.operate(arrival).await;
-                    ended.fetch_add(1, Ordering::Relaxed);
-                }
-            })
+            tokio::spawn(async move { repeat(&*client, &*clock, &last, &ended).await })
         })
         .collect();
     while context.clock.now() < end {
@@ -78,6 +75,67 @@ pub(super) async fn saturate(
     Ok(())
 }
 
+/// Operates until `last`.
+async fn repeat(client: &dyn Client, clock: &dyn Clock, last: &AtomicU64, ended: &AtomicU64) {
+    loop {
+        let arrival = now(clock);
+        if nanos(arrival.due) >= last.load(Ordering::Acquire) {
+            return;
+        }
+        client.operate(arrival).await;
+        ended.fetch_add(1, Ordering::Relaxed);
+        if clock.now().saturating_sub(arrival.due) < REQUEST_MIN {
+            clock.sleep(PAUSE).await;
+        }
+    }
+}
+
 fn nanos(moment: Moment) -> u64 {
     u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use fusio_manifest::{TokioClock, store::BoxFuture};
+
+    use super::*;
+    use crate::client::{Arrival, ClientType};
+
+    /// A client whose operations take this long.
+    struct Lasting(TokioClock, Duration);
+
+    impl Client for Lasting {
+        fn kind(&self) -> ClientType {
+            ClientType::Reader
+        }
+
+        fn operate(&self, _: Arrival) -> BoxFuture<'_, ()> {
+            if self.1.is_zero() {
+                return Box::pin(async {});
+            }
+            self.0.sleep(self.1)
+        }
+
+        fn dropped(&self, _: Moment) {}
+
+        fn load(&self, _: u64, _: u64) {}
+    }
+
+    async fn operations(lasting: Duration) -> u64 {
+        let clock = TokioClock::new();
+        let ended = AtomicU64::new(0);
+        let last = AtomicU64::new(nanos(clock.now() + Duration::from_secs(1)));
+        repeat(&Lasting(clock, lasting), &clock, &last, &ended).await;
+        ended.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_operation_begins_when_the_last_one_is_answered() {
+        assert_eq!(operations(Duration::from_millis(50)).await, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_at_once_does_not_stop_time() {
+        assert_eq!(operations(Duration::ZERO).await, 100);
+    }
 }

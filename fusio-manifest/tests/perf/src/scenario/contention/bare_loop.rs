@@ -25,6 +25,9 @@ use crate::{
 /// How long one loop tries: as long as a commit of the engine may take.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
+/// Before a GET is sent again that failed: an outage may answer at once.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The object that the loops fight over, as large as HEAD is.
 pub(super) struct BareObject {
     store: Arc<dyn Store>,
@@ -149,9 +152,15 @@ impl BareLoop {
     async fn replace(&self, due: Moment) {
         let object = &self.object;
         while object.clock.now().saturating_sub(due) < GIVE_UP {
-            let Ok(etag) = object.get().await else {
-                self.tally.lock().failed += 1;
-                continue;
+            let etag = match object.get().await {
+                Ok(etag) => etag,
+                // Nothing more will be sent: the run is over.
+                Err(error) if error.kind == StoreErrorKind::NotSent => return,
+                Err(_) => {
+                    self.tally.lock().failed += 1;
+                    object.clock.sleep(PAUSE).await;
+                    continue;
+                }
             };
             let sent = object.clock.now();
             let put = object.put(PutMode::Update(etag)).await;
@@ -162,7 +171,6 @@ impl BareLoop {
                 Ok(()) => return tally.won_one(due, now),
                 Err(error) => match error.kind {
                     StoreErrorKind::PreconditionFailed | StoreErrorKind::Conflict => tally.lost_one(),
-                    // Nothing more will be sent: the run is over.
                     StoreErrorKind::NotSent => return,
                     _ => tally.failed += 1,
                 },
