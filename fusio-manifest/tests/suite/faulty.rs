@@ -1,4 +1,4 @@
-//! A store whose requests for HEAD go wrong as a script says.
+//! A store whose requests for HEAD and for log objects go wrong as a script says.
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::pause;
 
-/// What happens to one request for HEAD.
+/// What happens to one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// Nothing.
@@ -41,7 +41,7 @@ pub(crate) enum Fault {
     HoldBefore(Gate),
     /// It is applied at once, and answered when the gate opens.
     HoldAfter(Gate),
-    /// (GET) It is answered with these bytes, as a HEAD with this ETag.
+    /// (GET) It is answered with these bytes, as an object with this ETag.
     Shows(Bytes, ETag),
 }
 
@@ -84,13 +84,41 @@ struct Scripted {
     then: Option<Hook>,
 }
 
+/// The requests for one kind of object: what is to happen to those that come, and those that came.
 #[derive(Default)]
-struct Script {
+struct Lane {
     puts: VecDeque<Scripted>,
     gets: VecDeque<Scripted>,
+    sent: Vec<(String, Bytes)>,
+    read: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Head,
+    Log,
+}
+
+impl Kind {
+    fn of(key: &str) -> Option<Self> {
+        match key {
+            head if head.ends_with("/HEAD") => Some(Self::Head),
+            log if log.contains("/log/") => Some(Self::Log),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    lanes: [Lane; 2],
     late: Vec<(String, Bytes, PutMode)>,
-    bodies: Vec<Bytes>,
-    looks: usize,
+}
+
+impl Script {
+    fn lane(&mut self, kind: Kind) -> &mut Lane {
+        &mut self.lanes[kind as usize]
+    }
 }
 
 /// A store that passes everything on but what its script has a fault for. Clones share the script.
@@ -110,7 +138,7 @@ impl FaultyStore {
         }
     }
 
-    /// The same, with every request for HEAD taking this long.
+    /// The same, with every request for HEAD or a log object taking this long.
     pub(crate) fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
@@ -118,35 +146,55 @@ impl FaultyStore {
 
     /// The fault of the next PUT of HEAD that has none yet.
     pub(crate) fn on_put(&self, fault: Fault) {
-        self.script.lock().puts.push_back(Scripted { fault, then: None });
+        self.script_put(Kind::Head, fault, None);
     }
 
     /// The same, with what happens before its answer.
     pub(crate) fn on_put_then(&self, fault: Fault, then: Hook) {
-        self.script.lock().puts.push_back(Scripted {
-            fault,
-            then: Some(then),
-        });
+        self.script_put(Kind::Head, fault, Some(then));
     }
 
     /// The fault of the next GET of HEAD that has none yet.
     pub(crate) fn on_get(&self, fault: Fault) {
-        self.script.lock().gets.push_back(Scripted { fault, then: None });
+        self.script_get(Kind::Head, fault, None);
     }
 
     /// The same, with what happens before its answer.
     pub(crate) fn on_get_then(&self, fault: Fault, then: Hook) {
-        self.script.lock().gets.push_back(Scripted {
-            fault,
-            then: Some(then),
-        });
+        self.script_get(Kind::Head, fault, Some(then));
+    }
+
+    /// The fault of the next PUT of a log object that has none yet.
+    pub(crate) fn on_log_put(&self, fault: Fault) {
+        self.script_put(Kind::Log, fault, None);
+    }
+
+    /// The same, with what happens before its answer.
+    pub(crate) fn on_log_put_then(&self, fault: Fault, then: Hook) {
+        self.script_put(Kind::Log, fault, Some(then));
+    }
+
+    /// The fault of the next GET of a log object that has none yet.
+    pub(crate) fn on_log_get(&self, fault: Fault) {
+        self.script_get(Kind::Log, fault, None);
+    }
+
+    fn script_put(&self, kind: Kind, fault: Fault, then: Option<Hook>) {
+        let scripted = Scripted { fault, then };
+        self.script.lock().lane(kind).puts.push_back(scripted);
+    }
+
+    fn script_get(&self, kind: Kind, fault: Fault, then: Option<Hook>) {
+        let scripted = Scripted { fault, then };
+        self.script.lock().lane(kind).gets.push_back(scripted);
     }
 
     /// Forgets the faults that did not come to pass.
     pub(crate) fn heal(&self) {
-        let mut script = self.script.lock();
-        script.puts.clear();
-        script.gets.clear();
+        for lane in &mut self.script.lock().lanes {
+            lane.puts.clear();
+            lane.gets.clear();
+        }
     }
 
     /// Lets the requests arrive that are late.
@@ -161,25 +209,47 @@ impl FaultyStore {
 
     /// The bodies of the PUTs of HEAD so far.
     pub(crate) fn bodies(&self) -> Vec<Bytes> {
-        self.script.lock().bodies.clone()
+        let mut script = self.script.lock();
+        let sent = &script.lane(Kind::Head).sent;
+        sent.iter().map(|(_, body)| body.clone()).collect()
     }
 
     /// How many GETs of HEAD were sent so far.
     pub(crate) fn looks(&self) -> usize {
-        self.script.lock().looks
+        self.script.lock().lane(Kind::Head).read
+    }
+
+    /// The keys of the PUTs of log objects so far.
+    pub(crate) fn log_puts(&self) -> Vec<String> {
+        let mut script = self.script.lock();
+        let sent = &script.lane(Kind::Log).sent;
+        sent.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// How many GETs of log objects were sent so far.
+    pub(crate) fn log_reads(&self) -> usize {
+        self.script.lock().lane(Kind::Log).read
     }
 
     pub(crate) fn forget_requests(&self) {
-        let mut script = self.script.lock();
-        script.bodies.clear();
-        script.looks = 0;
+        for lane in &mut self.script.lock().lanes {
+            lane.sent.clear();
+            lane.read = 0;
+        }
     }
 
-    async fn put_head(&self, key: &str, body: Bytes, mode: PutMode) -> Result<ETag, StoreError> {
+    async fn put_scripted(
+        &self,
+        kind: Kind,
+        key: &str,
+        body: Bytes,
+        mode: PutMode,
+    ) -> Result<ETag, StoreError> {
         let scripted = {
             let mut script = self.script.lock();
-            script.bodies.push(body.clone());
-            script.puts.pop_front()
+            let lane = script.lane(kind);
+            lane.sent.push((key.to_owned(), body.clone()));
+            lane.puts.pop_front()
         };
         pause_if(self.latency).await;
         let apply = async || self.inner.put(key, body.clone(), mode.clone()).await;
@@ -228,11 +298,17 @@ impl FaultyStore {
         answer
     }
 
-    async fn get_head(&self, key: &str, options: GetOptions) -> Result<GetAnswer, StoreError> {
+    async fn get_scripted(
+        &self,
+        kind: Kind,
+        key: &str,
+        options: GetOptions,
+    ) -> Result<GetAnswer, StoreError> {
         let scripted = {
             let mut script = self.script.lock();
-            script.looks += 1;
-            script.gets.pop_front()
+            let lane = script.lane(kind);
+            lane.read += 1;
+            lane.gets.pop_front()
         };
         pause_if(self.latency).await;
         let apply = async || self.inner.get(key, options.clone()).await;
@@ -296,10 +372,10 @@ fn status(operation: &'static str, key: &str, code: u16) -> StoreError {
 
 impl Store for FaultyStore {
     fn get<'a>(&'a self, key: &'a str, options: GetOptions) -> BoxFuture<'a, Result<GetAnswer, StoreError>> {
-        if key.ends_with("HEAD") {
-            return Box::pin(self.get_head(key, options));
+        match Kind::of(key) {
+            Some(kind) => Box::pin(self.get_scripted(kind, key, options)),
+            None => self.inner.get(key, options),
         }
-        self.inner.get(key, options)
     }
 
     fn put<'a>(
@@ -308,10 +384,10 @@ impl Store for FaultyStore {
         body: Bytes,
         mode: PutMode,
     ) -> BoxFuture<'a, Result<ETag, StoreError>> {
-        if key.ends_with("HEAD") {
-            return Box::pin(self.put_head(key, body, mode));
+        match Kind::of(key) {
+            Some(kind) => Box::pin(self.put_scripted(kind, key, body, mode)),
+            None => self.inner.put(key, body, mode),
         }
-        self.inner.put(key, body, mode)
     }
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {

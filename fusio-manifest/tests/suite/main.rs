@@ -5,11 +5,21 @@
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod broken_log_objects;
+#[cfg(test)]
+mod catch_up;
+#[cfg(test)]
 mod faulty;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
 mod genesis;
+#[cfg(test)]
+mod hard_limit;
+#[cfg(test)]
+mod large_batches;
+#[cfg(test)]
+mod large_transactions;
 #[cfg(test)]
 #[cfg(feature = "mutants")]
 mod measured;
@@ -20,6 +30,8 @@ mod mutants;
 mod outcomes;
 #[cfg(test)]
 mod outcomes_at_random;
+#[cfg(test)]
+mod outcomes_in_log_objects;
 #[cfg(test)]
 mod outcomes_of_callers;
 #[cfg(test)]
@@ -34,6 +46,10 @@ mod requests;
 #[cfg(feature = "s3")]
 mod s3_store;
 #[cfg(test)]
+mod spill;
+#[cfg(test)]
+mod spill_faults;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod transact;
@@ -41,3 +57,5 @@ mod transact;
 mod transactions;
 #[cfg(test)]
 mod transactions_refused;
+#[cfg(test)]
+mod upkeep;

@@ -1,11 +1,11 @@
 //! Manifests in virtual time over a store in memory, and short words for what the properties do all the time.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Clock as _, Error, Freshness, Manifest, MemoryStore, Options, Receipt, SeededEntropy, Store, TokioClock,
-    Transaction,
+    Clock as _, Error, Freshness, KeyRange, Manifest, MemoryStore, Options, Receipt, SeededEntropy,
+    SharedSettings, Store, TokioClock, Transaction,
     store::{ETag, GetAnswer, GetOptions, PutMode},
 };
 
@@ -48,11 +48,30 @@ pub(crate) fn options(seed: u64) -> Options {
 
 /// A new manifest, and the handle that made it.
 pub(crate) async fn founded() -> (MemoryStore, Manifest) {
+    founded_with(SharedSettings::default()).await
+}
+
+/// The same with these settings.
+pub(crate) async fn founded_with(shared: SharedSettings) -> (MemoryStore, Manifest) {
+    founded_by(Options { shared, ..options(1) }).await
+}
+
+/// The same by a handle with these options.
+pub(crate) async fn founded_by(options: Options) -> (MemoryStore, Manifest) {
     let store = MemoryStore::new();
-    let (manifest, _) = Manifest::create(Arc::new(store.clone()), PREFIX, options(1))
+    let (manifest, _) = Manifest::create(Arc::new(store.clone()), PREFIX, options)
         .await
         .unwrap();
     (store, manifest)
+}
+
+/// Settings with which every commit is due to be spilled as soon as it has landed, all of it.
+pub(crate) fn spilled_at_once() -> SharedSettings {
+    SharedSettings {
+        spill_bytes: 1,
+        spill_keep_bytes: 0,
+        ..SharedSettings::default()
+    }
 }
 
 /// Another handle of it.
@@ -118,6 +137,24 @@ pub(crate) async fn final_txn(store: &MemoryStore) -> u64 {
     let txn = reader.info().unwrap().txn;
     reader.close().await;
     txn
+}
+
+/// Everything that a handle finds that has seen nothing before, and the number of the newest commit.
+pub(crate) async fn final_state(store: &MemoryStore) -> Result<(BTreeMap<String, Bytes>, u64), Error> {
+    let reader = Manifest::open(Arc::new(store.clone()), PREFIX, options(u64::MAX)).await?;
+    let entries = reader.scan(KeyRange::all()).await?.collect().await?;
+    let txn = reader.info()?.txn;
+    reader.close().await;
+    let named = |(key, value): (Bytes, Bytes)| (String::from_utf8(key.to_vec()).unwrap(), value);
+    Ok((entries.into_iter().map(named).collect(), txn))
+}
+
+/// The keys of all log objects that lie in the store, whether HEAD names them or not.
+pub(crate) async fn log_objects(store: &MemoryStore) -> Vec<String> {
+    let page = store.list(PREFIX, None).await.unwrap();
+    assert!(!page.more, "one page is enough for a test");
+    let keys = page.objects.into_iter().map(|object| object.key);
+    keys.filter(|key| key.contains("/log/")).collect()
 }
 
 /// The bytes of an object.

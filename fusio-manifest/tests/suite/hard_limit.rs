@@ -1,0 +1,96 @@
+//! The hard limit: HEAD names so many log objects and no more. What needs one is refused, all else goes on.
+
+use fusio_manifest::{Error, ErrorKind, Manifest, MemoryStore, Receipt, SharedSettings, Transaction, limits};
+
+use crate::{
+    faulty::{Fault, FaultyStore, Gate},
+    spill::KIB,
+    support::{cached, final_state, founded_with, increment, open_faulty, options, put, settle},
+};
+
+/// A transaction over what may stand inline here.
+async fn large(manifest: &Manifest, key: &str) -> Transaction {
+    let mut transaction = cached(manifest).await;
+    transaction.put(key.to_owned(), vec![7; 5 * KIB]).unwrap();
+    transaction
+}
+
+async fn commit_large(manifest: &Manifest, key: &str) -> Result<Receipt, Error> {
+    large(manifest, key).await.commit().await
+}
+
+/// A manifest whose HEAD names so many log objects.
+async fn with_objects(count: usize) -> (MemoryStore, FaultyStore, Manifest) {
+    let shared = SharedSettings {
+        transaction_inline_bytes: 4 * KIB as u64,
+        ..SharedSettings::default()
+    };
+    let (store, founder) = founded_with(shared).await;
+    founder.close().await;
+    let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    for _ in 0..count {
+        commit_large(&manifest, "large").await.unwrap();
+    }
+    assert_eq!(manifest.info().unwrap().log_objects, count);
+    faulty.forget_requests();
+    (store, faulty, manifest)
+}
+
+fn refused_as_full(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+    assert!(!error.outcome_unknown() && !error.is_retryable());
+    let message = error.to_string();
+    assert!(
+        message.contains("1024 log objects") && message.contains("another prefix"),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_at_its_limit_refuses_large_commits_and_takes_small_ones() {
+    let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX).await;
+    refused_as_full(&commit_large(&manifest, "too much").await.unwrap_err());
+    assert!(
+        faulty.log_puts().is_empty() && faulty.bodies().is_empty(),
+        "it sent something"
+    );
+    for number in 0..100 {
+        put(&manifest, &format!("small {number}"), &"v".repeat(KIB))
+            .await
+            .unwrap();
+    }
+    assert!(
+        manifest.info().unwrap().inline_bytes > 64 * KIB,
+        "a spill was due"
+    );
+    assert_eq!((faulty.bodies().len(), faulty.log_puts().len()), (100, 0));
+    manifest.maintain().await.unwrap();
+    let (entries, txn) = final_state(&store).await.unwrap();
+    assert_eq!((entries.len(), txn), (101, limits::LOG_OBJECTS_MAX as u64 + 100));
+    manifest.close().await;
+}
+
+/// Then HEAD fills up to its cap, and not a byte beyond.
+#[tokio::test(start_paused = true)]
+async fn a_full_manifest_refuses_and_is_still_read() {
+    let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX).await;
+    let mut small = 0;
+    let error = loop {
+        match put(&manifest, &format!("small {small}"), &"v".repeat(3 * KIB)).await {
+            Ok(_) => small += 1,
+            Err(error) => break error,
+        }
+    };
+    refused_as_full(&error);
+    let largest = faulty.bodies().iter().map(|body| body.len()).max().unwrap();
+    assert!(
+        (limits::HEAD_BYTES_MAX - 4 * KIB..=limits::HEAD_BYTES_MAX).contains(&largest),
+        "{largest}"
+    );
+    // What still fits is still taken.
+    increment(&manifest, "count").await.unwrap();
+    let (entries, txn) = final_state(&store).await.unwrap();
+    assert_eq!(entries.len(), small + 2);
+    assert_eq!(txn, (limits::LOG_OBJECTS_MAX + small + 1) as u64);
+    manifest.close().await;
+}
