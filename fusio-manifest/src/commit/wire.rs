@@ -85,7 +85,8 @@ impl Wire {
     /// Runs until every sender is gone and the queue is answered.
     pub(super) async fn run(mut self, mut receiver: mpsc::Receiver<Request>) {
         loop {
-            if self.queue.is_empty() {
+            // Gathering a batch may have brought something else to do.
+            if self.queue.is_empty() && self.maintain.is_empty() {
                 match receiver.recv().await {
                     Some(request) => self.push(request),
                     None => break,

@@ -143,6 +143,30 @@ async fn a_maintenance_head_that_stays_unknown_stands_in_no_commits_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn maintain_after_a_batch_is_done_though_nobody_commits_any_more() {
+    let (store, founder) = founded_with(spilled_at_once()).await;
+    let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    let gate = Gate::closed();
+    faulty.on_put(Fault::HoldBefore(gate.clone()));
+    let mut callers = Vec::new();
+    for number in 0..4 {
+        let manifest = manifest.clone();
+        callers.push(tokio::spawn(async move {
+            increment(&manifest, &format!("{number}")).await.unwrap();
+            within(Duration::from_secs(60), manifest.maintain()).await
+        }));
+    }
+    gate.reached().await;
+    gate.open();
+    for caller in callers {
+        caller.await.unwrap().expect("it waits for ever").unwrap();
+    }
+    assert_eq!(manifest.info().unwrap().inline_bytes, 0);
+    manifest.close().await;
+    founder.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn maintain_loses_races_and_goes_on() {
     let (store, founder) = founded_with(SharedSettings {
         spill_bytes: 8 * KIB as u64,
