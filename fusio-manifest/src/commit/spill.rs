@@ -137,9 +137,21 @@ impl Spill {
             let written = answer.await.unwrap_or_else(|_| Err(stopped()));
             *self = Self::ended(written);
         }
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Why the last one failed, if it did.
+    pub(super) fn failure(&self) -> Option<Error> {
         match self {
-            Self::Failed(error, _) => Err(error.clone()),
-            Self::Idle | Self::UnderWay(_) | Self::Ready(_) => Ok(()),
+            Self::Failed(error, _) => Some(error.clone()),
+            Self::Idle | Self::UnderWay(_) | Self::Ready(_) => None,
+        }
+    }
+
+    /// There is reason to think that the next one would not fail: a full HEAD cannot grow until it is tried again.
+    pub(super) fn store_takes_objects(&mut self) {
+        if matches!(self, Self::Failed(..)) {
+            *self = Self::Idle;
         }
     }
 
@@ -161,14 +173,6 @@ impl Spill {
         match self {
             Self::Idle | Self::UnderWay(_) => Selection::of(head).bytes,
             Self::Ready(_) | Self::Failed(..) => 0,
-        }
-    }
-
-    /// Why the last one could not be written.
-    pub(super) fn failure(&self) -> Option<&Error> {
-        match self {
-            Self::Failed(error, _) => Some(error),
-            Self::Idle | Self::UnderWay(_) | Self::Ready(_) => None,
         }
     }
 

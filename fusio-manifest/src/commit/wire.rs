@@ -156,8 +156,9 @@ impl Wire {
                 return Turn::Other;
             }
             Step::Refuse => {
-                let error = self.spill.failure().cloned().unwrap_or_else(full);
-                batch.fail(&error, &mut self.queue);
+                // A spill that failed is why there is no room; else HEAD can name no more.
+                let why = self.spill.failure().unwrap_or_else(full);
+                batch.fail(&why, &mut self.queue);
                 return Turn::Other;
             }
         }
@@ -250,6 +251,7 @@ impl Wire {
         };
         match store_all(&self.io.log, to, stretches.iter().map(commits).collect()).await {
             Ok(written) => {
+                self.spill.store_takes_objects();
                 for (range, stored) in stretches.into_iter().zip(written) {
                     for member in batch.members.get_mut(range).unwrap_or_default() {
                         member.stored = Some(Arc::clone(&stored));
@@ -286,6 +288,8 @@ impl Wire {
 
     /// Spills until nothing is due any more.
     async fn do_what_is_due(&mut self, deadline: Moment) -> Result<()> {
+        // Who asks wants the store asked, not to hear what it said last time.
+        self.spill.store_takes_objects();
         for _ in 0..MAINTENANCE_ATTEMPTS {
             let base = self.writable_state()?;
             self.spill.poll();

@@ -91,6 +91,60 @@ async fn a_spill_that_is_refused_is_tried_again_when_head_has_grown_and_not_befo
 }
 
 #[tokio::test(start_paused = true)]
+async fn maintain_asks_a_store_that_refused_again() {
+    let (store, founder) = founded().await;
+    let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    faulty.on_log_put(Fault::StatusBefore(403));
+    faulty.on_log_put(Fault::StatusBefore(403));
+    fill(&manifest, 0..70).await.unwrap();
+    settle().await;
+    let error = manifest.maintain().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(
+        faulty.log_puts().len(),
+        2,
+        "it was told what the store said earlier"
+    );
+    manifest.maintain().await.unwrap();
+    assert_eq!(manifest.info().unwrap().log_objects, 1);
+    all_there(&store, 70, 0).await.unwrap();
+    manifest.close().await;
+    founder.close().await;
+}
+
+/// No log object can be written until HEAD is full; then the store recovers.
+#[tokio::test(start_paused = true)]
+async fn a_full_head_recovers_with_its_store() {
+    let (store, founder) = founded().await;
+    let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    (0..1_000).for_each(|_| faulty.on_log_put(Fault::StatusBefore(403)));
+    let mut committed = 0;
+    let error = loop {
+        match fill(&manifest, [committed]).await {
+            Ok(()) => committed += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(
+        manifest.info().unwrap().inline_bytes > 240 * KIB,
+        "after {committed}"
+    );
+    faulty.heal();
+    fill(&manifest, committed..committed + 100).await.unwrap();
+    settle().await;
+    fill(&manifest, [committed + 100]).await.unwrap();
+    let info = manifest.info().unwrap();
+    assert!(
+        info.inline_bytes < 64 * KIB,
+        "it does not spill any more: {info:?}"
+    );
+    all_there(&store, committed + 101, 0).await.unwrap();
+    manifest.close().await;
+    founder.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_no_log_object_can_be_written_a_commit_without_room_is_not_committed() {
     let (store, founder) = founded().await;
     let (faulty, manifest) = open_faulty(&store, options(2)).await;
