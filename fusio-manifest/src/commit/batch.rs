@@ -98,6 +98,20 @@ impl Batch {
         self.put_back(queue);
     }
 
+    /// HEAD can name no log object for the newest member that needs one: that one fails, all others may try again.
+    /// Where nobody needs one, there is no room for anybody.
+    pub(super) fn refuse(mut self, error: &Error, head: &Head, queue: &mut VecDeque<Submission>) {
+        let inline_max = head.settings.transaction_inline_bytes;
+        let needs_one = |member: &Submission| member.stored.is_some() || member.prepared.bytes() > inline_max;
+        match self.members.iter().rposition(needs_one) {
+            Some(newest) => {
+                self.members.remove(newest).failed(error.clone());
+                self.put_back(queue);
+            }
+            None => self.fail(error, queue),
+        }
+    }
+
     /// The members, as ranges, that stand inline one behind the other.
     pub(super) fn inline_stretches(&self, head: &Head) -> Vec<Range<usize>> {
         let mut stretches: Vec<Range<usize>> = Vec::new();

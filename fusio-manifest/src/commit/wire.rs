@@ -158,7 +158,7 @@ impl Wire {
             Step::Refuse => {
                 // A spill that failed is why there is no room; else HEAD can name no more.
                 let why = self.spill.failure().unwrap_or_else(full);
-                batch.fail(&why, &mut self.queue);
+                batch.refuse(&why, &base.head, &mut self.queue);
                 return Turn::Other;
             }
         }

@@ -94,3 +94,39 @@ async fn a_full_manifest_refuses_and_is_still_read() {
     assert_eq!(txn, (limits::LOG_OBJECTS_MAX + small + 1) as u64);
     manifest.close().await;
 }
+
+/// One place is left, and a batch wants two: one gets it, one is refused, and who needs none is not held up.
+#[tokio::test(start_paused = true)]
+async fn the_last_log_object_goes_to_the_first_of_a_batch() {
+    let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX - 1).await;
+    let gate = Gate::closed();
+    faulty.on_put(Fault::HoldBefore(gate.clone()));
+    let mut commits = vec![tokio::spawn({
+        let manifest = manifest.clone();
+        async move { increment(&manifest, "first").await }
+    })];
+    gate.reached().await;
+    for key in ["large 1", "large 2"] {
+        commits.push(tokio::spawn(large(&manifest, key).await.commit()));
+        settle().await;
+    }
+    commits.push(tokio::spawn({
+        let manifest = manifest.clone();
+        async move { increment(&manifest, "small").await }
+    }));
+    settle().await;
+    gate.open();
+    let mut results = Vec::new();
+    for commit in commits {
+        results.push(commit.await.unwrap());
+    }
+    refused_as_full(&results.remove(2).unwrap_err());
+    let txns: Vec<_> = results
+        .into_iter()
+        .map(|result| result.unwrap().txn.unwrap())
+        .collect();
+    assert_eq!(txns, [1024, 1025, 1026]);
+    let (entries, _) = final_state(&store).await.unwrap();
+    assert!(entries.contains_key("large 1") && !entries.contains_key("large 2"));
+    manifest.close().await;
+}
