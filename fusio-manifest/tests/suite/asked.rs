@@ -55,7 +55,7 @@ async fn one_commit(faults: &str) -> (CellOutcome, Vec<Asked>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_reply_was_lost_is_found() {
     let faults = "cas key=*/HEAD first=1 after drop; get key=*/HEAD to=1500ms reset";
-    let (outcome, asked) = one_commit(faults).await;
+    let (outcome, asked) = Box::pin(one_commit(faults)).await;
     let [Asked { operation, answer }] = asked[..] else {
         panic!("{asked:?}")
     };
@@ -74,7 +74,7 @@ async fn a_commit_whose_reply_was_lost_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_never_arrived_is_told_so_once_head_has_moved() {
     let faults = "cas key=*/HEAD first=1 before drop; get key=*/HEAD to=1500ms reset";
-    let (outcome, asked) = one_commit(faults).await;
+    let (outcome, asked) = Box::pin(one_commit(faults)).await;
     let [Asked { operation, answer }] = asked[..] else {
         panic!("{asked:?}")
     };
