@@ -1,6 +1,7 @@
 //! Properties of the engine: transactions, fresh reads, outcomes under faults, requests, creation.
 //!
-//! All but `s3_store`, `measured` and `asked` run in virtual time over a store in memory, from fixed seeds.
+//! All but `s3_store`, `measured`, `asked` and the half of `fault_table` that goes over HTTP run in virtual time over a store
+//! in memory, from fixed seeds.
 
 #[cfg(test)]
 mod asked;
@@ -8,6 +9,8 @@ mod asked;
 mod broken_log_objects;
 #[cfg(test)]
 mod catch_up;
+#[cfg(test)]
+mod fault_table;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
@@ -49,6 +52,8 @@ mod s3_store;
 mod spill;
 #[cfg(test)]
 mod spill_faults;
+#[cfg(test)]
+mod spill_races;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

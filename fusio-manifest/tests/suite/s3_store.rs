@@ -16,7 +16,7 @@ use manifest_perf::{
 const ACCESS_KEY: &str = "suite";
 const SECRET: &str = "suite-secret";
 
-fn server(faults: &str) -> EmbeddedS3 {
+pub(crate) fn server(faults: &str) -> EmbeddedS3 {
     EmbeddedS3::start(EmbeddedConfig {
         latency: LatencyProfile::NONE,
         faults: if faults.is_empty() {
@@ -32,7 +32,7 @@ fn server(faults: &str) -> EmbeddedS3 {
     .unwrap()
 }
 
-fn config(server: &EmbeddedS3) -> S3Config {
+pub(crate) fn config(server: &EmbeddedS3) -> S3Config {
     S3Config::new("suite")
         .endpoint(server.endpoint())
         .region("us-east-1")
