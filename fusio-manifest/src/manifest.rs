@@ -197,7 +197,7 @@ impl Manifest {
             .clock
             .now()
             .saturating_add(self.0.options.read_timeout);
-        let evidence = Evidence::of(token);
+        let evidence = Evidence::of(token, self.0.options.broken());
         Ok(match evidence.found_out(&self.0.io.log, &state, deadline).await {
             Fate::Landed => CommitOutcome::Committed {
                 txn: token.expected_txn,

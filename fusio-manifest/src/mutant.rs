@@ -18,4 +18,44 @@ pub enum Mutant {
     SkipOwnIdCheck,
     /// A commit without an answer is reported as lost and sent again in a new body.
     UnknownMeansLost,
+    /// A commit that is unknown at its deadline is reported as not committed.
+    UnknownToldAsFailed,
+    /// A transaction whose caller is gone goes into a new body all the same.
+    DroppedCallerCommits,
+    /// HEAD counts as a body's base as long as it has no more commits, whoever has replaced it meanwhile.
+    BaseJudgedByCommits,
+    /// A body whose nonce is no longer remembered counts as dead, wherever its transactions stand.
+    ForgottenMeansDead,
+    /// A refusal of a later copy is believed although an earlier one is unknown.
+    RefusalBelievedWhileUnknown,
+    /// A spill leaves out what its last commit wrote.
+    SpillLeavesOutLast,
+    /// A spill is taken from a body that is still on the wire.
+    SpillOfUnlanded,
+    /// The same, and it is swapped in wherever its numbers fit, whosever commits stand there.
+    SwapByNumbers,
+    /// A log object is named although one of its transactions dropped out of the batch.
+    ObjectNamedWithoutMember,
+}
+
+/// How the engine is broken, if it is: passed to where a breakage is switched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Broken(#[cfg(feature = "mutants")] pub(crate) Option<Mutant>);
+
+impl Broken {
+    /// True if it is broken in this way: never, without the feature `mutants`.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn by(self, mutant: Mutant) -> bool {
+        self.0 == Some(mutant)
+    }
+
+    /// Never, without the feature `mutants`.
+    #[cfg(not(feature = "mutants"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the same call whether the feature is there or not"
+    )]
+    pub(crate) fn by(self, _: Mutant) -> bool {
+        false
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
     entropy::{Entropy, OsEntropy},
     error::{Error, ErrorKind, Result},
     limits,
-    mutant::Mutant,
+    mutant::{Broken, Mutant},
 };
 
 /// Settings that stand in HEAD, so that all handles agree. `create` writes them; who opens adopts them.
@@ -134,20 +134,25 @@ impl Default for Options {
 }
 
 impl Options {
-    /// True if the engine is to be broken in this way.
+    /// How the engine is to be broken, if it is.
     #[cfg(feature = "mutants")]
-    pub(crate) fn broken_by(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
+    pub(crate) fn broken(&self) -> Broken {
+        Broken(self.mutant)
     }
 
-    /// Never, without the feature `mutants`.
+    /// Not at all, without the feature `mutants`.
     #[cfg(not(feature = "mutants"))]
     #[expect(
         clippy::unused_self,
         reason = "the same call whether the feature is there or not"
     )]
-    pub(crate) fn broken_by(&self, _: Mutant) -> bool {
-        false
+    pub(crate) fn broken(&self) -> Broken {
+        Broken()
+    }
+
+    /// True if the engine is to be broken in this way.
+    pub(crate) fn broken_by(&self, mutant: Mutant) -> bool {
+        self.broken().by(mutant)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::{
     conflict::Conflict,
     error::{Error, ErrorKind},
     head::{Head, LogItem},
+    mutant::{Broken, Mutant},
     state::State,
 };
 
@@ -34,7 +35,7 @@ impl Batch {
     /// Takes from `queue`, in order, validated against `state` and against the earlier members. Transactions that
     /// can no longer commit are answered; those whose callers are gone are let go; what is too much for one body
     /// stays.
-    pub(super) fn assemble(state: &State, queue: &mut VecDeque<Submission>, validate: bool) -> Self {
+    pub(super) fn assemble(state: &State, queue: &mut VecDeque<Submission>, broken: Broken) -> Self {
         let mut batch = Self::default();
         while let Some(submission) = queue.pop_front() {
             let bytes = match submission.stored {
@@ -45,17 +46,17 @@ impl Batch {
                 queue.push_front(submission);
                 break;
             }
-            batch.admit(state, submission, bytes, validate);
+            batch.admit(state, submission, bytes, broken);
         }
         batch
     }
 
-    fn admit(&mut self, state: &State, submission: Submission, bytes: u64, validate: bool) {
-        if submission.ticket.is_left() {
+    fn admit(&mut self, state: &State, submission: Submission, bytes: u64, broken: Broken) {
+        if submission.ticket.is_left() && !broken.by(Mutant::DroppedCallerCommits) {
             return;
         }
         let prepared = &submission.prepared;
-        if validate {
+        if !broken.by(Mutant::SkipValidation) {
             if let Some(conflict) = prepared
                 .reads
                 .conflict_with_state(prepared.snapshot, &state.overlay)
@@ -113,10 +114,10 @@ impl Batch {
     }
 
     /// The members, as ranges, that stand inline one behind the other.
-    pub(super) fn inline_stretches(&self, head: &Head) -> Vec<Range<usize>> {
+    pub(super) fn inline_stretches(&self, head: &Head, broken: Broken) -> Vec<Range<usize>> {
         let mut stretches: Vec<Range<usize>> = Vec::new();
         let mut next = 0;
-        for item in Layout::of(&self.members, head).items {
+        for item in Layout::of(&self.members, head, broken).items {
             let count = usize::try_from(item.count()).unwrap_or(usize::MAX);
             if matches!(item, LogItem::Inline(_)) {
                 match stretches.last_mut() {

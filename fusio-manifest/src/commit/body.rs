@@ -10,6 +10,7 @@ use crate::{
     head::{Change, Head},
     id::{Nonce, TransactionId},
     log_store::Logged,
+    mutant::Broken,
     state::State,
 };
 
@@ -48,8 +49,9 @@ impl Body {
     }
 
     /// By what it is recognized in a later HEAD.
-    pub(super) fn evidence(&self) -> Evidence<'_> {
+    pub(super) fn evidence(&self, broken: Broken) -> Evidence<'_> {
         Evidence {
+            broken,
             nonce: self.nonce,
             base_revision: self.base.head.revision,
             base_etag: &self.base.etag,

@@ -5,6 +5,7 @@ use crate::{
     head::{Head, LogReference, Place},
     id::{Nonce, TransactionId},
     log_store::LogStore,
+    mutant::{Broken, Mutant},
     receipt::CommitToken,
     state::State,
     store::ETag,
@@ -33,11 +34,13 @@ pub(crate) struct Evidence<'a> {
     pub(crate) base_etag: &'a ETag,
     /// One of its commits: its place and its id. A body that only maintains has none.
     pub(crate) commit: Option<(u64, TransactionId)>,
+    pub(crate) broken: Broken,
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn of(token: &'a CommitToken) -> Self {
+    pub(crate) fn of(token: &'a CommitToken, broken: Broken) -> Self {
         Self {
+            broken,
             nonce: token.body_nonce,
             base_revision: token.base_revision,
             base_etag: &token.base_etag,
@@ -46,6 +49,10 @@ impl<'a> Evidence<'a> {
     }
 
     pub(crate) fn fate(&self, head: &Head, etag: &ETag) -> Fate {
+        let as_many_commits = self.commit.is_some_and(|(txn, _)| head.last_txn < txn);
+        if self.broken.by(Mutant::BaseJudgedByCommits) && as_many_commits {
+            return Fate::AtBase;
+        }
         // By revision and ETag, never by the last commit: maintenance moves HEAD and leaves that alone.
         if head.revision == self.base_revision && etag == self.base_etag {
             return Fate::AtBase;
@@ -59,6 +66,9 @@ impl<'a> Evidence<'a> {
             } else {
                 Fate::Dead
             };
+        }
+        if self.broken.by(Mutant::ForgottenMeansDead) {
+            return Fate::Dead;
         }
         let Some((txn, id)) = self.commit else {
             return Fate::NotVisible;
@@ -136,7 +146,7 @@ mod tests {
     }
 
     fn fate(body: &Body, seen: &State) -> Fate {
-        body.evidence().fate(&seen.head, &seen.etag)
+        body.evidence(Broken::default()).fate(&seen.head, &seen.etag)
     }
 
     /// `head`, replaced `times` by HEADs that commit nothing.

@@ -9,6 +9,7 @@ use crate::{
     head::{Change, Head, InlineCommit, LogItem, Swap},
     limits::{HEAD_BYTES_MAX, LOG_OBJECTS_MAX},
     log_store::Logged,
+    mutant::{Broken, Mutant},
     state::State,
 };
 
@@ -56,12 +57,16 @@ pub(super) enum Step {
 
 impl Layout {
     /// Lays out `members` behind the last commit of `head`.
-    pub(super) fn of(members: &[Submission], head: &Head) -> Self {
+    pub(super) fn of(members: &[Submission], head: &Head, broken: Broken) -> Self {
         let mut layout = Self::default();
         let mut next_txn = head.last_txn.saturating_add(1);
         let mut rest = members;
         while let Some((member, others)) = rest.split_first() {
-            match member.stored.as_ref().and_then(|stored| held(stored, rest, head)) {
+            match member
+                .stored
+                .as_ref()
+                .and_then(|stored| held(stored, rest, head, broken))
+            {
                 Some((stored, behind)) => {
                     let reference = stored.at(next_txn);
                     next_txn = next_txn.saturating_add(u64::from(reference.count));
@@ -165,7 +170,17 @@ fn held<'a>(
     stored: &'a Arc<Stored>,
     members: &'a [Submission],
     head: &Head,
+    broken: Broken,
 ) -> Option<(&'a Arc<Stored>, &'a [Submission])> {
+    if broken.by(Mutant::ObjectNamedWithoutMember) {
+        let others = |member: &Submission| !member.stored.as_ref().is_some_and(|it| Arc::ptr_eq(it, stored));
+        return Some((
+            stored,
+            members
+                .split_at(members.iter().position(others).unwrap_or(members.len()))
+                .1,
+        ));
+    }
     let count = stored.content.commits.len();
     let (these, behind) = members.split_at_checked(count)?;
     let same = stored

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     head_cache::{Author, Certified, Sent},
     head_io::{HeadIo, PutAnswer},
+    mutant::{Broken, Mutant},
     receipt::{Attempt, AttemptOutcome},
     store::{ETag, StoreError, StoreErrorKind},
 };
@@ -59,10 +60,7 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) io: Arc<HeadIo>,
-    /// Believe a failed precondition without looking (a deliberate breakage).
-    pub(super) skip_own_id_check: bool,
-    /// Take a missing answer for a lost race (a deliberate breakage).
-    pub(super) unknown_means_lost: bool,
+    pub(super) broken: Broken,
 }
 
 /// The copies of one body that were sent so far.
@@ -135,7 +133,7 @@ impl Publisher {
                 attempt(AttemptOutcome::Committed);
                 Some(self.landed(body, etag, sent))
             }
-            Answer::LostPrecondition if self.skip_own_id_check => {
+            Answer::LostPrecondition if self.broken.by(Mutant::SkipOwnIdCheck) => {
                 attempt(lost_how);
                 // The breakage needs to know what it lost to, or it would lose for ever.
                 let _ = self.look(body, copies.deadline).await;
@@ -155,7 +153,9 @@ impl Publisher {
                     Published::Refused(lost)
                 })
             }
-            Answer::Refused(error) if !copies.any_unknown => {
+            Answer::Refused(error)
+                if !copies.any_unknown || self.broken.by(Mutant::RefusalBelievedWhileUnknown) =>
+            {
                 attempt(AttemptOutcome::Refused);
                 let doing = "the commit was refused and is not durable";
                 Some(Published::Refused(Error::from_store_as(
@@ -167,7 +167,7 @@ impl Publisher {
             Answer::Refused(error) | Answer::Unknown(error) => {
                 attempt(AttemptOutcome::Unknown);
                 tracing::debug!(%error, "no proof of what became of a HEAD; looking");
-                if self.unknown_means_lost {
+                if self.broken.by(Mutant::UnknownMeansLost) {
                     return Some(Published::Lost);
                 }
                 let again = std::mem::replace(&mut copies.any_unknown, true);
@@ -222,7 +222,7 @@ impl Publisher {
 
     async fn look(&self, body: &Body, deadline: Moment) -> Result<(Fate, Certified), Error> {
         let certified = self.io.look(deadline).await?;
-        let evidence = body.evidence();
+        let evidence = body.evidence(self.broken);
         let fate = evidence.found_out(&self.io.log, &certified.state, deadline).await;
         Ok((fate, certified))
     }

@@ -20,7 +20,7 @@ use crate::{
     head_io::HeadIo,
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
-    mutant::Mutant,
+    mutant::{Broken, Mutant},
     options::Options,
     receipt::Receipt,
 };
@@ -33,7 +33,7 @@ pub(crate) struct CommitQueue {
     ended: watch::Receiver<bool>,
     io: Arc<HeadIo>,
     length: usize,
-    validate: bool,
+    broken: Broken,
 }
 
 /// What the wire is asked to do.
@@ -60,7 +60,7 @@ impl CommitQueue {
             ended,
             io,
             length,
-            validate: !options.broken_by(Mutant::SkipValidation),
+            broken: options.broken(),
         }
     }
 
@@ -95,6 +95,9 @@ impl CommitQueue {
                 ),
             )
             .with_attempts(attempts)),
+            Left::InBody(..) if self.broken.by(Mutant::UnknownToldAsFailed) => {
+                Err(Error::new(ErrorKind::DeadlineExceeded, "its deadline passed"))
+            }
             Left::InBody(token, attempts) => {
                 let cause = format!(
                     "its deadline of {} ms passed while its PUT was under way",
@@ -117,7 +120,7 @@ impl CommitQueue {
         let conflict = prepared
             .reads
             .conflict_with_state(prepared.snapshot, &state.overlay)
-            .filter(|_| self.validate);
+            .filter(|_| !self.broken.by(Mutant::SkipValidation));
         if let Some(conflict) = conflict {
             return Err(conflict_error(prepared, &conflict));
         }

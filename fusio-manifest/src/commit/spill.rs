@@ -17,6 +17,7 @@ use crate::{
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     log_store::LogStore,
+    mutant::{Broken, Mutant},
 };
 
 /// Commits that stand inline one behind the other.
@@ -69,6 +70,17 @@ impl Selection {
         }
         selection
     }
+
+    /// A deliberate breakage.
+    fn leave_out_last(&mut self) {
+        let last = self
+            .stretches
+            .last_mut()
+            .and_then(|stretch| stretch.commits.last_mut());
+        if let Some(commit) = last {
+            commit.writes.clear();
+        }
+    }
 }
 
 /// By how much HEAD grows before a spill that failed is tried again.
@@ -92,14 +104,23 @@ pub(super) enum Spill {
 
 impl Spill {
     /// Begins one, unless one is under way or waits to be swapped in. False if there is nothing to move.
-    pub(super) fn begin(&mut self, head: &Head, log: &Arc<LogStore>, deadline: Moment) -> bool {
+    pub(super) fn begin(
+        &mut self,
+        head: &Head,
+        log: &Arc<LogStore>,
+        deadline: Moment,
+        broken: Broken,
+    ) -> bool {
         match self {
             Self::UnderWay(_) | Self::Ready(_) => return true,
             // A store that refuses is not asked again with every commit.
             Self::Failed(_, bytes) if head.inline_bytes() < *bytes + RETRY_BYTES => return false,
             Self::Idle | Self::Failed(..) => {}
         }
-        let selection = Selection::of(head);
+        let mut selection = Selection::of(head);
+        if broken.by(Mutant::SpillLeavesOutLast) {
+            selection.leave_out_last();
+        }
         if selection.bytes == 0 {
             return false;
         }
@@ -157,7 +178,12 @@ impl Spill {
 
     /// What the HEAD that follows `head` swaps. A spill whose commits no longer all stand there is let go: somebody
     /// else was faster, or it has been swapped in.
-    pub(super) fn swaps(&mut self, head: &Head) -> Vec<Swap> {
+    pub(super) fn swaps(&mut self, head: &Head, broken: Broken) -> Vec<Swap> {
+        if let Self::Ready(swaps) = self
+            && broken.by(Mutant::SwapByNumbers)
+        {
+            swaps.iter_mut().for_each(|swap| take_for_ours(swap, head));
+        }
         match self {
             Self::Ready(swaps) if head.stands(swaps) => swaps.clone(),
             Self::Ready(_) => {
@@ -199,6 +225,14 @@ async fn write(log: &Arc<LogStore>, to: Destination, selection: Selection) -> Re
         reference: stored.at(first_txn),
     };
     Ok(firsts.into_iter().zip(written).map(swap).collect())
+}
+
+/// A deliberate breakage: whatever stands at its numbers passes for what was spilled.
+fn take_for_ours(swap: &mut Swap, head: &Head) {
+    let standing = head
+        .inline_commits()
+        .filter(|commit| swap.reference.holds(commit.txn));
+    swap.ids = standing.map(|commit| commit.id).collect();
 }
 
 fn stopped() -> (Error, usize) {

@@ -20,13 +20,13 @@ use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::Swap,
+    head::{Head, Swap},
     head_cache::Certified,
     head_io::HeadIo,
     id::Nonce,
     log::LoggedCommit,
     log_store::Logged,
-    mutant::Mutant,
+    mutant::{Broken, Mutant},
     options::Options,
     receipt::CommitToken,
     refresh::Refresher,
@@ -47,7 +47,7 @@ pub(crate) struct Wire {
     queue: VecDeque<Submission>,
     maintain: Vec<(Moment, oneshot::Sender<Result<()>>)>,
     commit_timeout: Duration,
-    validate: bool,
+    broken: Broken,
     arrivals: u64,
 }
 
@@ -64,10 +64,8 @@ impl Wire {
     pub(crate) fn new(io: Arc<HeadIo>, refresher: Arc<Refresher>, options: &Options) -> Self {
         let publisher = Publisher {
             io: Arc::clone(&io),
-            skip_own_id_check: options.broken_by(Mutant::SkipOwnIdCheck),
-            unknown_means_lost: options.broken_by(Mutant::UnknownMeansLost),
+            broken: options.broken(),
         };
-        let validate = !options.broken_by(Mutant::SkipValidation);
         Self {
             io,
             refresher,
@@ -77,7 +75,7 @@ impl Wire {
             queue: VecDeque::new(),
             maintain: Vec::new(),
             commit_timeout: options.commit_timeout,
-            validate,
+            broken: options.broken(),
             arrivals: 0,
         }
     }
@@ -137,12 +135,12 @@ impl Wire {
             }
         };
         self.spill.poll();
-        let swaps = self.spill.swaps(&base.head);
-        let batch = Batch::assemble(&base, &mut self.queue, self.validate);
+        let swaps = self.spill.swaps(&base.head, self.broken);
+        let batch = Batch::assemble(&base, &mut self.queue, self.broken);
         if batch.members.is_empty() {
             return Turn::Other;
         }
-        let layout = Layout::of(&batch.members, &base.head);
+        let layout = Layout::of(&batch.members, &base.head, self.broken);
         let room = Room::after(&base, &swaps, self.spill.spillable(&base.head));
         match layout.step(&room) {
             Step::Send => {}
@@ -176,7 +174,7 @@ impl Wire {
                 return Turn::Other;
             }
         };
-        if !enter(&batch, &body) {
+        if !enter(&batch, &body, self.broken) {
             // A caller left between validation and this line: the body would carry what it must not.
             batch.put_back(&mut self.queue);
             return Turn::Other;
@@ -185,6 +183,9 @@ impl Wire {
     }
 
     async fn send(&mut self, mut batch: Batch, body: &Body, swapped: bool) -> Turn {
+        if self.broken.by(Mutant::SpillOfUnlanded) || self.broken.by(Mutant::SwapByNumbers) {
+            self.spill_if_ours(body, &body.head, swapped);
+        }
         let published = self
             .publisher
             .publish(body, &batch.members, batch.deadline())
@@ -195,7 +196,7 @@ impl Wire {
                 self.won();
                 answer(batch, body, &certified);
                 self.refresher.serve_waiting(sent, &certified);
-                self.spill_if_ours(body, &certified.state, swapped);
+                self.spill_if_ours(body, &certified.state.head, swapped);
                 return Turn::Landed(commits);
             }
             Published::Lost => {
@@ -207,6 +208,13 @@ impl Wire {
                     .members
                     .drain(..)
                     .for_each(|member| member.failed(error.clone()));
+            }
+            Published::Unknown(cause) if self.broken.by(Mutant::UnknownToldAsFailed) => {
+                let failed = Error::new(ErrorKind::DeadlineExceeded, cause);
+                batch
+                    .members
+                    .drain(..)
+                    .for_each(|member| member.failed(failed.clone()));
             }
             Published::Unknown(cause) => {
                 batch.members.drain(..).for_each(|member| member.unknown(&cause));
@@ -234,7 +242,7 @@ impl Wire {
     /// Writes the members that would stand inline to log objects. The batch is then put together anew, on what HEAD
     /// is by then.
     async fn upload(&mut self, base: &State, mut batch: Batch) {
-        let stretches = batch.inline_stretches(&base.head);
+        let stretches = batch.inline_stretches(&base.head, self.broken);
         let to = Destination {
             manifest: base.head.manifest,
             epoch: base.head.epoch,
@@ -266,19 +274,19 @@ impl Wire {
     /// HEAD has no room until a spill has moved something out of it.
     async fn make_room(&mut self, base: &State) {
         let deadline = self.spill_deadline();
-        if self.spill.begin(&base.head, &self.io.log, deadline) {
+        if self.spill.begin(&base.head, &self.io.log, deadline, self.broken) {
             // If it fails, the batch goes to a log object instead, or learns why it cannot.
             let _ = self.spill.finished().await;
         }
     }
 
-    fn spill_if_ours(&mut self, body: &Body, landed: &State, swapped: bool) {
+    fn spill_if_ours(&mut self, body: &Body, landed: &Head, swapped: bool) {
         self.spill.poll();
         // Lets go of what was swapped in just now.
-        self.spill.swaps(&landed.head);
-        if spill::is_ours(&body.base.head, &landed.head, swapped) {
+        self.spill.swaps(landed, self.broken);
+        if spill::is_ours(&body.base.head, landed, swapped) {
             let deadline = self.spill_deadline();
-            self.spill.begin(&landed.head, &self.io.log, deadline);
+            self.spill.begin(landed, &self.io.log, deadline, self.broken);
         }
     }
 
@@ -293,16 +301,16 @@ impl Wire {
         for _ in 0..MAINTENANCE_ATTEMPTS {
             let base = self.writable_state()?;
             self.spill.poll();
-            let mut swaps = self.spill.swaps(&base.head);
+            let mut swaps = self.spill.swaps(&base.head, self.broken);
             if swaps.is_empty() {
                 if !spill::is_due(&base.head) {
                     return Ok(());
                 }
-                if !self.spill.begin(&base.head, &self.io.log, deadline) {
+                if !self.spill.begin(&base.head, &self.io.log, deadline, self.broken) {
                     return self.spill.finished().await;
                 }
                 self.spill.finished().await?;
-                swaps = self.spill.swaps(&base.head);
+                swaps = self.spill.swaps(&base.head, self.broken);
             }
             if !swaps.is_empty() {
                 self.swap_in(base, swaps, deadline).await?;
@@ -341,7 +349,7 @@ impl Wire {
         let deadline = self.spill_deadline();
         for _ in 0..MAINTENANCE_ATTEMPTS {
             let Ok(base) = self.writable_state() else { return };
-            let swaps = self.spill.swaps(&base.head);
+            let swaps = self.spill.swaps(&base.head, self.broken);
             if swaps.is_empty() {
                 return;
             }
@@ -394,7 +402,7 @@ fn answer(batch: Batch, body: &Body, certified: &Certified) {
 }
 
 /// Puts every member into the body, or none: true if all entered.
-fn enter(batch: &Batch, body: &Body) -> bool {
+fn enter(batch: &Batch, body: &Body, broken: Broken) -> bool {
     let first_txn = body.base.head.last_txn + 1;
     let all = batch.members.iter().zip(first_txn..).all(|(member, txn)| {
         member.ticket.enter_body(CommitToken {
@@ -404,7 +412,7 @@ fn enter(batch: &Batch, body: &Body) -> bool {
             base_revision: body.base.head.revision,
             base_etag: body.base.etag.clone(),
             expected_txn: txn,
-        })
+        }) || broken.by(Mutant::DroppedCallerCommits)
     });
     if !all {
         batch.members.iter().for_each(|member| member.ticket.leave_body());

@@ -7,7 +7,7 @@ use crate::{
         self, ConnectionAfter, ConnectionBefore, Late, LostReply, LostRequest, Replay, ReplayRaces,
         StatusAfter, StatusBefore,
     },
-    support::{Verdict, ensure},
+    support::{Tune, Verdict, ensure, sound},
 };
 
 use self::bench::{Bench, run};
@@ -262,7 +262,16 @@ async fn holds(bench: &impl Bench, case: &Case) -> Verdict {
 }
 
 async fn holds_in_memory(case: &Case) -> Verdict {
-    holds(&memory::Memory::default(), case).await
+    holds(&memory::Memory::tuned(sound), case).await
+}
+
+/// Every row in memory holds.
+#[cfg(feature = "mutants")]
+pub(crate) async fn every_row_in_memory_holds(tune: Tune) -> Verdict {
+    for case in every_case().iter().filter(|case| !case.puts.is_empty()) {
+        holds(&memory::Memory::tuned(tune), case).await?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "s3")]

@@ -1,40 +1,55 @@
-//! The properties notice when the engine is broken on purpose.
+//! The properties notice when the engine is broken on purpose. `every_breakage_is_noticed` prints which property
+//! notices which breakage, and by what, with `--nocapture`.
 
-use fusio_manifest::{Mutant, Options};
+use std::collections::BTreeMap;
+
+use fusio_manifest::{Mutant, Options, store::BoxFuture};
 
 use crate::{
+    fault_table::every_row_in_memory_holds,
+    large_batches::{DropsOut, an_object_is_named_only_with_all_its_members},
     outcomes::{
         a_lost_reply_resolves_to_committed, a_proxys_replay_resolves_to_committed,
         every_single_fault_resolves,
     },
-    outcomes_at_random::told_outcomes_are_true,
+    outcomes_at_random::{told_outcomes_are_true, told_outcomes_of_spilled_commits_are_true},
+    outcomes_in_log_objects::{a_body_is_resolved_by_a_log_object, outcome_is_found_in_a_log_object},
+    outcomes_of_callers::who_left_enters_no_second_body,
     reads::fresh_reads_see_what_was_acknowledged,
-    support::{Tune, Verdict},
+    spill::{
+        a_lost_race_at_the_threshold_resurrects_nothing, a_spill_waits_until_its_commits_have_landed,
+        spilled_commits_are_read_by_others,
+    },
+    support::{Tune, Verdict, sound},
     transact::{a_read_only_closure_is_fresh, concurrent_increments_are_exact},
     transactions::write_skew_is_impossible,
 };
 
-fn broken(options: Options, mutant: Mutant) -> Options {
-    Options {
-        mutant: Some(mutant),
-        ..options
-    }
+macro_rules! breakages {
+    ($($tune:ident: $mutant:ident;)*) => {
+        $(fn $tune(options: Options) -> Options {
+            Options {
+                mutant: Some(Mutant::$mutant),
+                ..options
+            }
+        })*
+    };
 }
 
-fn skips_validation(options: Options) -> Options {
-    broken(options, Mutant::SkipValidation)
-}
-
-fn reads_cached(options: Options) -> Options {
-    broken(options, Mutant::ReadCached)
-}
-
-fn skips_own_id_check(options: Options) -> Options {
-    broken(options, Mutant::SkipOwnIdCheck)
-}
-
-fn takes_unknown_for_lost(options: Options) -> Options {
-    broken(options, Mutant::UnknownMeansLost)
+breakages! {
+    skips_validation: SkipValidation;
+    reads_cached: ReadCached;
+    skips_own_id_check: SkipOwnIdCheck;
+    takes_unknown_for_lost: UnknownMeansLost;
+    tells_unknown_as_failed: UnknownToldAsFailed;
+    commits_for_who_left: DroppedCallerCommits;
+    judges_the_base_by_commits: BaseJudgedByCommits;
+    takes_forgotten_for_dead: ForgottenMeansDead;
+    believes_a_later_refusal: RefusalBelievedWhileUnknown;
+    spills_all_but_the_last: SpillLeavesOutLast;
+    spills_what_has_not_landed: SpillOfUnlanded;
+    swaps_by_numbers: SwapByNumbers;
+    names_objects_without_a_member: ObjectNamedWithoutMember;
 }
 
 fn violated(verdict: Verdict) -> String {
@@ -87,4 +102,171 @@ async fn random_faults_find_every_breakage_of_the_commit_path() {
     ] {
         assert!(first_seed_that_notices(tune).await.is_some());
     }
+}
+
+type Property = fn(Tune) -> BoxFuture<'static, Verdict>;
+
+/// A property and its name.
+type Named = (&'static str, Property);
+
+/// A breakage in words, how it is switched on, and the properties that have to notice.
+type Breakage = (&'static str, Tune, Vec<Named>);
+
+/// A property by its name, as one type.
+macro_rules! property {
+    ($property:path) => {
+        (
+            stringify!($property),
+            (|tune| Box::pin($property(tune))) as Property,
+        )
+    };
+}
+
+async fn random_outcomes_are_true(tune: Tune) -> Verdict {
+    for seed in 1..=50 {
+        told_outcomes_are_true(seed, tune).await?;
+    }
+    Ok(())
+}
+
+async fn random_outcomes_of_spilled_commits_are_true(tune: Tune) -> Verdict {
+    for seed in 1..=50 {
+        told_outcomes_of_spilled_commits_are_true(seed, tune).await?;
+    }
+    Ok(())
+}
+
+async fn no_object_is_named_without_its_members(tune: Tune) -> Verdict {
+    for why in [DropsOut::LeavesEarly, DropsOut::LeavesLate, DropsOut::Conflicts] {
+        an_object_is_named_only_with_all_its_members(tune, why, 7).await?;
+    }
+    Ok(())
+}
+
+/// Which breakage each property has to notice.
+fn breakages_of_the_path() -> Vec<Breakage> {
+    let table = property!(every_row_in_memory_holds);
+    let random = property!(random_outcomes_are_true);
+    vec![
+        (
+            "commits are not validated",
+            skips_validation,
+            vec![table, random, property!(write_skew_is_impossible)],
+        ),
+        (
+            "a fresh read uses the cached state",
+            reads_cached,
+            vec![property!(fresh_reads_see_what_was_acknowledged)],
+        ),
+        (
+            "a 412 is believed without a look for one's own nonce",
+            skips_own_id_check,
+            vec![table, random, property!(a_proxys_replay_resolves_to_committed)],
+        ),
+        (
+            "no answer is taken for a lost race",
+            takes_unknown_for_lost,
+            vec![table, random, property!(a_lost_reply_resolves_to_committed)],
+        ),
+        (
+            "unknown at the deadline is told as not committed",
+            tells_unknown_as_failed,
+            vec![table, random],
+        ),
+        (
+            "a transaction whose caller is gone enters a new body",
+            commits_for_who_left,
+            vec![property!(who_left_enters_no_second_body)],
+        ),
+        (
+            "HEAD at its base is judged by its last commit",
+            judges_the_base_by_commits,
+            vec![table],
+        ),
+        (
+            "past the nonces a body is dead, wherever its transactions stand",
+            takes_forgotten_for_dead,
+            vec![
+                property!(outcome_is_found_in_a_log_object),
+                property!(a_body_is_resolved_by_a_log_object),
+            ],
+        ),
+        (
+            "a refusal of a later copy is believed while an earlier one is unknown",
+            believes_a_later_refusal,
+            vec![table],
+        ),
+    ]
+}
+
+fn breakages_of_log_objects() -> Vec<Breakage> {
+    let random = property!(random_outcomes_of_spilled_commits_are_true);
+    vec![
+        (
+            "a spill leaves out what its last commit wrote",
+            spills_all_but_the_last,
+            vec![
+                property!(spilled_commits_are_read_by_others),
+                property!(every_row_in_memory_holds),
+                random,
+            ],
+        ),
+        (
+            "a spill is taken from a body that is on the wire",
+            spills_what_has_not_landed,
+            vec![property!(a_spill_waits_until_its_commits_have_landed)],
+        ),
+        (
+            "the same, and a swap compares numbers only",
+            swaps_by_numbers,
+            vec![property!(a_lost_race_at_the_threshold_resurrects_nothing)],
+        ),
+        (
+            "a batch's log object is named although a member dropped out",
+            names_objects_without_a_member,
+            vec![property!(no_object_is_named_without_its_members)],
+        ),
+    ]
+}
+
+fn every_breakage() -> Vec<Breakage> {
+    let mut all = breakages_of_the_path();
+    all.extend(breakages_of_log_objects());
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_breakage_is_noticed() {
+    println!("\n| breakage | property that turns red | what it sees |\n|---|---|---|");
+    let mut unnoticed = Vec::new();
+    for (breakage, tune, properties) in every_breakage() {
+        for (name, property) in properties {
+            match property(tune).await {
+                Ok(()) => unnoticed.push(format!("{name}: {breakage}")),
+                Err(what) => {
+                    let seen = what.lines().next().unwrap_or_default().replace('|', "/");
+                    println!(
+                        "| {breakage} | `{name}` | {} |",
+                        seen.chars().take(160).collect::<String>()
+                    );
+                }
+            }
+        }
+    }
+    assert!(unnoticed.is_empty(), "nobody notices:\n{}", unnoticed.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_engine_as_it_is_is_found_to_be_sound() {
+    let mut held = BTreeMap::new();
+    for (name, property) in every_breakage()
+        .into_iter()
+        .flat_map(|(_, _, properties)| properties)
+    {
+        if !held.contains_key(name) {
+            held.insert(name, property(sound).await);
+        }
+    }
+    held.retain(|_, verdict| verdict.is_err());
+    assert!(held.is_empty(), "{held:?}");
 }

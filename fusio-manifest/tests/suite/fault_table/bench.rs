@@ -193,7 +193,10 @@ pub(super) async fn run(bench: &impl Bench, case: &Case, setting: Setting) -> Re
                 .await
                 .map_err(unexpected)?;
         }
-        while done.lock().is_none() {
+        for _ in 0..1_000 {
+            if done.lock().is_some() {
+                break;
+            }
             pause(Duration::from_millis(5)).await;
         }
     }

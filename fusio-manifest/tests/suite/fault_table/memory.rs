@@ -8,16 +8,25 @@ use parking_lot::Mutex;
 use super::{Case, Part, bench::Bench};
 use crate::{
     faulty::{FaultyStore, Hook},
-    support::{PREFIX, founded_with, log_objects, options},
+    support::{PREFIX, Tune, founded_with, log_objects, options},
 };
 
-#[derive(Default)]
 pub(super) struct Memory {
+    tune: Tune,
     store: Mutex<MemoryStore>,
     faulty: Mutex<Option<FaultyStore>>,
 }
 
 impl Memory {
+    /// The handle that meets the faults gets these options.
+    pub(super) fn tuned(tune: Tune) -> Self {
+        Self {
+            tune,
+            store: Mutex::default(),
+            faulty: Mutex::default(),
+        }
+    }
+
     fn store(&self) -> MemoryStore {
         self.store.lock().clone()
     }
@@ -56,7 +65,7 @@ impl Bench for Memory {
     }
 
     async fn open_exposed(&self, seed: u64) -> Result<Manifest, Error> {
-        Manifest::open(Arc::new(self.faulty()), PREFIX, quick(seed)).await
+        Manifest::open(Arc::new(self.faulty()), PREFIX, (self.tune)(quick(seed))).await
     }
 
     fn arm(&self, case: &Case, between: Hook) {

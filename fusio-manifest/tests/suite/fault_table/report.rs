@@ -6,6 +6,7 @@ use super::{
     every_case,
     memory::Memory,
 };
+use crate::support::sound;
 
 async fn rows(bench: &impl Bench, cases: &[Case], settings: &[Setting]) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -34,7 +35,7 @@ fn print(rows: &[Row]) {
 async fn nothing_that_is_told_in_memory_is_false() {
     let mut cases = every_case();
     cases.retain(|case| !case.puts.is_empty());
-    let rows = rows(&Memory::default(), &cases, &Setting::ALL).await;
+    let rows = rows(&Memory::tuned(sound), &cases, &Setting::ALL).await;
     print(&rows);
     verdict(&rows).unwrap();
 }
