@@ -17,8 +17,8 @@ use crate::{
     state::State,
 };
 
-/// What the members of one body write at most, besides what lies in log objects already: it may have to be
-/// written to one.
+/// What the members of one body write at most, besides large ones, which have log objects of their own: it may have
+/// to be written to one.
 const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The members of the next body, and who has to wait for what becomes of it.
@@ -37,10 +37,13 @@ impl Batch {
     /// stays.
     pub(super) fn assemble(state: &State, queue: &mut VecDeque<Submission>, broken: Broken) -> Self {
         let mut batch = Self::default();
+        let inline_max = state.head.settings.transaction_inline_bytes;
         while let Some(submission) = queue.pop_front() {
-            let bytes = match submission.stored {
-                Some(_) => 0,
-                None => submission.prepared.bytes(),
+            // A small one counts also when it lies in a log object already: else its batch would take in ever more,
+            // and write ever more objects before its first HEAD.
+            let bytes = match submission.prepared.bytes() {
+                large if large > inline_max && submission.stored.is_some() => 0,
+                bytes => bytes,
             };
             if !batch.members.is_empty() && batch.bytes + bytes > BATCH_BYTES_MAX {
                 queue.push_front(submission);

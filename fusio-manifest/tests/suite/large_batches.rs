@@ -292,6 +292,42 @@ async fn a_batch_whose_log_object_cannot_be_written_is_not_committed_and_the_nex
     }
 }
 
+/// What waits is more than one log object holds: it goes out object by object, each with its HEAD, and the first
+/// ones do not wait until all objects are written.
+#[tokio::test(start_paused = true)]
+async fn a_long_queue_goes_out_object_by_object() {
+    const MEMBERS: usize = 1_300;
+    let (store, founder) = founded().await;
+    let (faulty, manifest, gate, first) = with_a_batch_behind(&store, sound).await;
+    let mut commits = Vec::new();
+    for member in 0..MEMBERS {
+        commits.push(tokio::spawn(
+            bulky(&manifest, &format!("member {member}")).await.commit(),
+        ));
+    }
+    settle().await;
+    let second = Gate::closed();
+    faulty.on_log_put(Fault::Pass);
+    faulty.on_log_put(Fault::HoldBefore(second.clone()));
+    gate.open();
+    first.await.unwrap().unwrap();
+    second.reached().await;
+    let early = commits.iter().filter(|commit| commit.is_finished()).count();
+    assert!(
+        (500..600).contains(&early),
+        "{early} are answered when the second object is on the wire"
+    );
+    second.open();
+    for (commit, txn) in commits.into_iter().zip(2..) {
+        assert_eq!(commit.await.unwrap().unwrap().txn, Some(txn));
+    }
+    assert_eq!((faulty.log_puts().len(), faulty.bodies().len()), (3, 4));
+    let (entries, _) = final_state(&store).await.unwrap();
+    assert_eq!(entries.len(), MEMBERS + 1);
+    founder.close().await;
+    manifest.close().await;
+}
+
 /// 64 tasks of one handle that commit in a loop: batches fill.
 #[tokio::test(start_paused = true)]
 async fn many_tasks_in_a_loop_fill_their_batches() {
