@@ -14,7 +14,7 @@ use crate::{
     },
     outcomes_at_random::{told_outcomes_are_true, told_outcomes_of_spilled_commits_are_true},
     outcomes_in_log_objects::{a_body_is_resolved_by_a_log_object, outcome_is_found_in_a_log_object},
-    outcomes_of_callers::who_left_enters_no_second_body,
+    outcomes_of_callers::{who_left_enters_no_second_body, who_ran_out_of_time_enters_no_later_body},
     reads::fresh_reads_see_what_was_acknowledged,
     spill::{
         a_lost_race_at_the_threshold_resurrects_nothing, a_spill_waits_until_its_commits_have_landed,
@@ -176,7 +176,10 @@ fn breakages_of_the_path() -> Vec<Breakage> {
         (
             "a transaction whose caller is gone enters a new body",
             commits_for_who_left,
-            vec![property!(who_left_enters_no_second_body)],
+            vec![
+                property!(who_left_enters_no_second_body),
+                property!(who_ran_out_of_time_enters_no_later_body),
+            ],
         ),
         (
             "HEAD at its base is judged by its last commit",

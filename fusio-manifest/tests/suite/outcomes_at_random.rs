@@ -15,7 +15,7 @@ use crate::{
     spill_faults::every_log_fault,
     support::{
         PREFIX, Tune, Verdict, ensure, final_txn, final_value, founded_with, incremented, options, pause,
-        sound, unexpected,
+        sound, unexpected, within,
     },
 };
 
@@ -87,7 +87,8 @@ async fn commit_one(manifest: &Manifest, name: &str, entropy: &SeededEntropy) ->
 struct Told {
     name: String,
     manifest: Manifest,
-    result: Result<Receipt, Error>,
+    /// `None`: its caller was dropped, so nobody was told anything.
+    result: Option<Result<Receipt, Error>>,
 }
 
 async fn run(store: &MemoryStore, seed: u64, tune: Tune) -> Result<(Vec<FaultyStore>, Vec<Told>), String> {
@@ -116,7 +117,12 @@ async fn run(store: &MemoryStore, seed: u64, tune: Tune) -> Result<(Vec<FaultySt
                         // Whether it succeeds or not is its own affair.
                         let _ = manifest.maintain().await;
                     }
-                    let result = commit_one(&manifest, &name, &entropy).await;
+                    let commit = commit_one(&manifest, &name, &entropy);
+                    let result = if below(&entropy, 6) == 0 {
+                        within(Duration::from_millis(below(&entropy, 300)), commit).await
+                    } else {
+                        Some(commit.await)
+                    };
                     told.push(Told {
                         name,
                         manifest: manifest.clone(),
@@ -153,6 +159,10 @@ async fn outcomes_are_true_under(shared: SharedSettings, seed: u64, tune: Tune) 
         faulty.heal();
         faulty.deliver_late().await;
     }
+    // What nobody waits for any more is settled, too.
+    for Told { manifest, .. } in &told {
+        manifest.close().await;
+    }
     let mut durable = 0;
     for Told {
         name,
@@ -162,6 +172,7 @@ async fn outcomes_are_true_under(shared: SharedSettings, seed: u64, tune: Tune) 
     {
         let there = final_value(&store, name).await.is_some();
         durable += u64::from(there);
+        let Some(result) = result else { continue };
         let asked = match result.as_ref().err().and_then(Error::token) {
             Some(token) => Some(manifest.outcome(token).await.map_err(unexpected)?),
             None => None,
@@ -178,7 +189,7 @@ async fn outcomes_are_true_under(shared: SharedSettings, seed: u64, tune: Tune) 
     }
     let mut txns: Vec<_> = told
         .iter()
-        .filter_map(|told| told.result.as_ref().ok()?.txn)
+        .filter_map(|told| told.result.as_ref()?.as_ref().ok()?.txn)
         .collect();
     txns.sort_unstable();
     ensure!(
@@ -193,9 +204,6 @@ async fn outcomes_are_true_under(shared: SharedSettings, seed: u64, tune: Tune) 
         count == durable.to_string() && last == durable,
         "seed {seed}: {durable} are durable, counted {count}, of {last}"
     );
-    for Told { manifest, .. } in told {
-        manifest.close().await;
-    }
     founder.close().await;
     Ok(())
 }
