@@ -78,6 +78,7 @@ impl Access {
         body: Bytes,
         mode: PutMode,
         purpose: Purpose,
+        limit: Duration,
     ) -> Result<ETag, StoreError> {
         if purpose == Purpose::Maintenance {
             self.maintenance.count(RequestClass::ConditionalPut);
@@ -85,7 +86,7 @@ impl Access {
                 .count_bytes(RequestClass::ConditionalPut, body.len());
         }
         let put = self.store.put(key, body, mode);
-        self.bounded("PUT", key, self.request_timeout, put).await
+        self.bounded("PUT", key, limit, put).await
     }
 
     /// A request that the store may never answer.
@@ -114,7 +115,8 @@ impl Access {
         }
     }
 
-    fn limit(&self, deadline: Moment) -> Duration {
+    /// How long a request may take that must be answered by `deadline`.
+    pub(crate) fn limit(&self, deadline: Moment) -> Duration {
         self.request_timeout
             .min(deadline.saturating_sub(self.clock.now()))
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 const MEMORY: Duration = Duration::from_secs(60);
 /// The share of a new measurement in a running mean.
 const WEIGHT: f64 = 0.1;
+/// A measurement counts as at most so many times the mean so far.
+const OUTLIER: u32 = 4;
 /// Before anything is measured: S3 Standard, GET 27 ms, conditional PUT 61 ms.
 const GET_GUESS: Duration = Duration::from_millis(27);
 const PUT_GUESS: Duration = Duration::from_millis(61);
@@ -29,11 +31,11 @@ impl ChangeRate {
     }
 
     pub(crate) fn observe_get(&mut self, latency: Duration) {
-        self.get = Some(mean(self.get, latency));
+        self.get = Some(mean(self.get_latency(), self.get.is_some(), latency));
     }
 
     pub(crate) fn observe_put(&mut self, latency: Duration) {
-        self.put = Some(mean(self.put, latency));
+        self.put = Some(mean(self.put_latency(), self.put.is_some(), latency));
     }
 
     /// The usual latency of a look at HEAD.
@@ -63,10 +65,13 @@ impl ChangeRate {
     }
 }
 
-fn mean(so_far: Option<Duration>, latency: Duration) -> Duration {
-    match so_far {
-        None => latency,
-        Some(mean) => mean.mul_f64(1.0 - WEIGHT) + latency.mul_f64(WEIGHT),
+/// One stall must not pass for how the store is: no measurement counts as more than a few times the mean.
+fn mean(so_far: Duration, measured: bool, latency: Duration) -> Duration {
+    let latency = latency.min(so_far * OUTLIER);
+    if measured {
+        so_far.mul_f64(1.0 - WEIGHT) + latency.mul_f64(WEIGHT)
+    } else {
+        latency
     }
 }
 
@@ -101,6 +106,21 @@ mod tests {
         rate.observe_put(Duration::from_millis(10));
         // A look that costs six PUTs pays only when HEAD has changed almost surely.
         assert!(rate.cached_state_pays(SECOND * 3 / 10));
+    }
+
+    #[test]
+    fn one_stall_does_not_pass_for_how_the_store_is() {
+        let mut rate = ChangeRate::default();
+        rate.observe_get(SECOND * 14);
+        assert_eq!(rate.get_latency(), GET_GUESS * 4);
+        for _ in 0..50 {
+            rate.observe_get(Duration::from_millis(30));
+        }
+        rate.observe_get(SECOND * 14);
+        assert!(rate.get_latency() < Duration::from_millis(50));
+        // What is slow for good is learnt.
+        (0..50).for_each(|_| rate.observe_get(SECOND));
+        assert!(rate.get_latency() > Duration::from_millis(900));
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod queue;
 mod spill;
 mod stored;
 mod ticket;
+mod upkeep;
 mod wire;
 
 /// A transaction that is ready to be committed.
@@ -43,7 +44,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// The bytes of the keys and values that it writes.
+    /// About what its writes take in HEAD.
     fn bytes(&self) -> u64 {
         self.writes.iter().map(|write| write.bytes() as u64).sum()
     }

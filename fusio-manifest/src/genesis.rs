@@ -52,7 +52,10 @@ async fn find(log: &Arc<LogStore>, access: &Access, read_timeout: Duration) -> R
             Ok(GetAnswer::Found { bytes, etag }) => {
                 let fetched = Fetched::decode(key, bytes, etag)?;
                 match fetched.into_state(log, None, deadline).await {
-                    Ok(state) => return Ok(Some(Found { state, sent_at })),
+                    Ok(state) => {
+                        log.settled(state.head.last_txn);
+                        return Ok(Some(Found { state, sent_at }));
+                    }
                     Err(Unread::Gone(name)) => gone.again(access, name)?,
                     Err(Unread::Failed(error)) => return Err(error),
                 }
@@ -165,7 +168,13 @@ async fn first_head(log: &Arc<LogStore>, access: &Access, options: &Options) -> 
     let mut backoff = backoff();
     loop {
         let sent_at = access.clock.now();
-        let put = access.put(key, bytes.clone(), PutMode::Create, Purpose::Path);
+        let put = access.put(
+            key,
+            bytes.clone(),
+            PutMode::Create,
+            Purpose::Path,
+            access.request_timeout,
+        );
         let error = match put.await {
             Ok(etag) => return new_state(head, etag, bytes.len(), sent_at),
             Err(error) => error,

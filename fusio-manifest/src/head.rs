@@ -81,7 +81,10 @@ impl LogItem {
     }
 
     pub(crate) fn last_txn(&self) -> u64 {
-        self.first_txn().saturating_add(self.count().saturating_sub(1))
+        match self {
+            Self::Inline(commit) => commit.txn,
+            Self::Object(reference) => reference.last_txn(),
+        }
     }
 }
 

@@ -61,7 +61,9 @@ pub(crate) struct HeadCache {
 #[derive(Debug)]
 struct Cell {
     certified: Certified,
-    /// The mark at which the state's revision was received.
+    /// The highest revision that was received, though its log objects may not be read yet, and the mark at which
+    /// it was.
+    highest: u64,
     received: u64,
     rate: ChangeRate,
     stopped: Option<Error>,
@@ -78,6 +80,7 @@ impl HeadCache {
             sent,
         };
         let cell = Cell {
+            highest: certified.state.head.revision,
             certified,
             received: 0,
             rate: ChangeRate::default(),
@@ -138,9 +141,9 @@ impl HeadCache {
     /// A 304 said that HEAD was still `asked` after `sent`.
     pub(crate) fn certify(&self, asked: &State, sent: Sent) -> Result<Certified> {
         let mut cell = self.cell.lock();
-        let current = cell.certified.state.head.revision;
-        if asked.head.revision < current && sent.is_after(cell.received) {
-            return Err(cell.stop(format!("revision {} again after {current}", asked.head.revision)));
+        let highest = cell.highest;
+        if asked.head.revision < highest && sent.is_after(cell.received) {
+            return Err(cell.stop(format!("revision {} again after {highest}", asked.head.revision)));
         }
         cell.look_done(sent, 0)
     }
@@ -148,7 +151,8 @@ impl HeadCache {
     /// True if `head`, which an answer to a request sent at `sent` showed, is newer than what is known. Else the
     /// answer was overtaken, and certifies what is known.
     pub(crate) fn is_news(&self, head: &Head, sent: Sent) -> Result<bool> {
-        self.cell.lock().judge(head, sent)
+        let mark = self.mark();
+        self.cell.lock().judge(head, sent, mark)
     }
 
     /// A GET that was sent at `sent` showed nothing new.
@@ -158,9 +162,10 @@ impl HeadCache {
 
     /// A GET or a PUT that was sent at `sent` showed `state`.
     pub(crate) fn install(&self, state: State, sent: Sent, author: Author) -> Result<Certified> {
+        let mark = self.mark();
         let mut cell = self.cell.lock();
         let mut foreign = 0;
-        if cell.judge(&state.head, sent)? {
+        if cell.judge(&state.head, sent, mark)? {
             let steps = state.head.revision - cell.certified.state.head.revision;
             foreign = if author == Author::Oneself {
                 steps - 1
@@ -168,14 +173,14 @@ impl HeadCache {
                 steps
             };
             cell.certified.state = Arc::new(state);
-            cell.received = self.mark();
         }
         cell.look_done(sent, foreign)
     }
 }
 
 impl Cell {
-    fn judge(&mut self, seen: &Head, sent: Sent) -> Result<bool> {
+    /// True if `seen`, received at `mark`, is newer than what is known.
+    fn judge(&mut self, seen: &Head, sent: Sent, mark: u64) -> Result<bool> {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
@@ -192,9 +197,13 @@ impl Cell {
         if let Some(contradiction) = contradiction(&known.head, seen) {
             return Err(self.stop(contradiction));
         }
-        if seen.revision < known.head.revision && sent.is_after(self.received) {
-            let (old, new) = (seen.revision, known.head.revision);
+        if seen.revision < self.highest && sent.is_after(self.received) {
+            let (old, new) = (seen.revision, self.highest);
             return Err(self.stop(format!("revision {old} after {new}")));
+        }
+        if seen.revision > self.highest {
+            self.highest = seen.revision;
+            self.received = mark;
         }
         Ok(seen.revision > known.head.revision)
     }

@@ -36,6 +36,16 @@ impl HeadIo {
     /// Looks at HEAD: one GET, and one more round trip where this handle is further behind than HEAD's tail.
     /// Requests are repeated only if the store asks for patience or does not answer.
     pub(crate) async fn look(&self, deadline: Moment) -> Result<Certified> {
+        self.look_and_show(deadline, |_, _| {}).await
+    }
+
+    /// The same; each HEAD that is new here is shown to `show` before its log objects are read, which may take long
+    /// or fail.
+    pub(crate) async fn look_and_show(
+        &self,
+        deadline: Moment,
+        mut show: impl FnMut(&Head, &ETag),
+    ) -> Result<Certified> {
         let mut backoff = patience();
         let mut gone = Gone::default();
         loop {
@@ -57,8 +67,13 @@ impl HeadIo {
                     if !self.cache.is_news(&fetched.head, sent)? {
                         return self.cache.nothing_new(sent);
                     }
+                    show(&fetched.head, &fetched.etag);
                     match fetched.into_state(&self.log, Some(&known), deadline).await {
-                        Ok(state) => return self.cache.install(state, sent, Author::Somebody),
+                        Ok(state) => {
+                            let certified = self.cache.install(state, sent, Author::Somebody)?;
+                            self.log.settled(certified.state.head.last_txn);
+                            return Ok(certified);
+                        }
                         Err(Unread::Gone(name)) => gone.again(&self.access, name)?,
                         Err(Unread::Failed(error)) => return Err(error),
                     }
@@ -84,7 +99,13 @@ impl HeadIo {
         let mode = PutMode::Update(base.clone());
         let result = self
             .access
-            .put(self.access.keys.head(), body, mode, purpose)
+            .put(
+                self.access.keys.head(),
+                body,
+                mode,
+                purpose,
+                self.access.request_timeout,
+            )
             .await;
         let duration = self.access.clock.now().saturating_sub(sent.at);
         if result.is_ok() {
@@ -137,7 +158,7 @@ impl Gone {
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) head: Head,
-    etag: ETag,
+    pub(crate) etag: ETag,
     bytes: usize,
 }
 

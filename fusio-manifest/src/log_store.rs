@@ -9,7 +9,7 @@ use tokio::{sync::OnceCell, task::JoinSet};
 
 use crate::{
     access::{Access, Purpose, patience},
-    clock::Moment,
+    clock::{Moment, within},
     error::{Error, ErrorKind, Result},
     head::{LogReference, ObjectReference},
     id::{ManifestId, Nonce, ObjectName},
@@ -20,6 +20,9 @@ use crate::{
 /// How many objects are read at once by one handle that is behind: enough to hide their latency, few enough to
 /// leave the connections to others.
 const READS_AT_ONCE: usize = 64;
+
+/// How often a name may be taken already before the store is not believed any more.
+const RENAMES_MAX: u32 = 16;
 
 /// The log objects that a state needs, by name.
 pub(crate) type Logged = BTreeMap<ObjectName, Arc<LogObject>>;
@@ -39,12 +42,16 @@ impl From<Error> for Unread {
     }
 }
 
-type Flight = Arc<OnceCell<Arc<LogObject>>>;
+/// An object that is being read, or has been and is not part of a state yet.
+#[derive(Debug, Clone)]
+struct Flight {
+    last_txn: u64,
+    object: Arc<OnceCell<Arc<LogObject>>>,
+}
 
 #[derive(Debug)]
 pub(crate) struct LogStore {
     access: Arc<Access>,
-    /// Objects that are being read.
     flights: Mutex<BTreeMap<ObjectName, Flight>>,
 }
 
@@ -67,24 +74,28 @@ impl LogStore {
         deadline: Moment,
         purpose: Purpose,
     ) -> Result<ObjectReference> {
-        let nonce = Nonce::draw(&*self.access.entropy)?;
-        let name = ObjectName { epoch, nonce };
-        let key = self.access.keys.log(manifest, name);
-        let written = ObjectReference {
-            name,
-            bytes: bytes.len() as u64,
-            crc32c: crc32c::crc32c(&bytes),
-        };
+        let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+        let mut name = self.draw_name(epoch)?;
+        let mut renamed = 0;
         let mut backoff = patience();
         loop {
+            let key = self.access.keys.log(manifest, name);
+            let limit = self.access.limit(deadline);
             let put = self
                 .access
-                .put(&key, bytes.clone(), PutMode::Create, purpose)
+                .put(&key, bytes.clone(), PutMode::Create, purpose, limit)
                 .await;
             match put {
-                Ok(_) => return Ok(written),
-                // The name is ours alone: an earlier copy of this PUT is what is there.
-                Err(error) if error.kind == StoreErrorKind::PreconditionFailed => return Ok(written),
+                Ok(_) => break,
+                // An earlier copy of this PUT is there, or a proxy's; or somebody drew the same name, as a cloned
+                // machine may; or the store is wrong. Nobody has named it yet, so another name is right in any case.
+                Err(error) if error.kind == StoreErrorKind::PreconditionFailed => {
+                    renamed += 1;
+                    if renamed > RENAMES_MAX {
+                        return Err(Error::from_store("writing a log object under a new name", error));
+                    }
+                    name = self.draw_name(epoch)?;
+                }
                 Err(error) if error.is_transient() || error.kind == StoreErrorKind::Conflict => {
                     if !self.access.wait(&mut backoff, deadline).await? {
                         return Err(Error::from_store_as(
@@ -97,6 +108,16 @@ impl LogStore {
                 Err(error) => return Err(Error::from_store("writing a log object", error)),
             }
         }
+        Ok(ObjectReference {
+            name,
+            bytes: length,
+            crc32c,
+        })
+    }
+
+    fn draw_name(&self, epoch: u64) -> Result<ObjectName> {
+        let nonce = Nonce::draw(&*self.access.entropy)?;
+        Ok(ObjectName { epoch, nonce })
     }
 
     /// Reads all of these, at once.
@@ -136,7 +157,13 @@ impl LogStore {
         }
     }
 
-    /// Reads one; who comes while it is being read shares the request.
+    /// A state with every commit up to `txn` is known: what was read for it is let go.
+    pub(crate) fn settled(&self, txn: u64) {
+        self.flights.lock().retain(|_, flight| flight.last_txn > txn);
+    }
+
+    /// Reads one. Who comes while it is being read shares the request; who comes before a state is known that
+    /// holds it shares the object, also if the look that read it ran out of time over others.
     pub(crate) async fn load(
         &self,
         manifest: ManifestId,
@@ -144,14 +171,26 @@ impl LogStore {
         deadline: Moment,
     ) -> Result<Arc<LogObject>, Unread> {
         let name = reference.object.name;
-        let flight = Arc::clone(self.flights.lock().entry(name).or_default());
-        let loaded = flight
-            .get_or_try_init(|| self.read(manifest, reference, deadline))
-            .await
-            .cloned();
-        // Those who wait hold it; who comes later has no need of it once the state is known.
-        self.flights.lock().remove(&name);
-        loaded
+        let flight = {
+            let mut flights = self.flights.lock();
+            let flight = flights.entry(name).or_insert_with(|| Flight {
+                last_txn: reference.last_txn(),
+                object: Arc::default(),
+            });
+            Arc::clone(&flight.object)
+        };
+        let limit = deadline.saturating_sub(self.access.clock.now());
+        let read = flight.get_or_try_init(|| self.read(manifest, reference, deadline));
+        // Another's read may have a later deadline than this one's.
+        match within(&*self.access.clock, limit, read).await {
+            Some(Ok(object)) => Ok(Arc::clone(object)),
+            Some(Err(unread)) => Err(unread),
+            None => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("log object {name} could not be read in time"),
+            )
+            .into()),
+        }
     }
 
     async fn read(

@@ -67,6 +67,15 @@ impl SharedSettings {
         within("retention_ms", ms(self.retention), 1_000, 30 * 24 * 3_600_000)?;
         within("spill_bytes", self.spill_bytes, 1, inline_max)?;
         within("spill_keep_bytes", self.spill_keep_bytes, 0, self.spill_bytes)?;
+        // What stays after a spill, one more commit and the names of all log objects must fit: else HEAD could fill
+        // for good.
+        within(
+            "spill_keep_bytes + transaction_inline_bytes",
+            self.spill_keep_bytes
+                .saturating_add(self.transaction_inline_bytes),
+            0,
+            inline_max / 2,
+        )?;
         within(
             "transaction_inline_bytes",
             self.transaction_inline_bytes,
@@ -187,6 +196,20 @@ mod tests {
     #[test]
     fn defaults_are_valid() {
         Options::default().validate().unwrap();
+    }
+
+    #[test]
+    fn settings_with_which_head_would_fill_for_good_are_refused() {
+        let shared = SharedSettings {
+            spill_bytes: 256 * 1024,
+            spill_keep_bytes: 256 * 1024,
+            ..SharedSettings::default()
+        };
+        let message = shared.validate().unwrap_err().to_string();
+        assert!(
+            message.contains("spill_keep_bytes + transaction_inline_bytes") && message.contains("131072"),
+            "{message}"
+        );
     }
 
     #[test]

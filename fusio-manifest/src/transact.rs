@@ -89,7 +89,8 @@ impl Manifest {
                         continue;
                     }
                     Ok(_) => return Err(out_of_time(timeout, last_conflict).into()),
-                    Err(error) => return Err(value.err().unwrap_or_else(|| error.into())),
+                    // What the closure found out is not certified, so it cannot be told.
+                    Err(error) => return Err(error.into()),
                 }
             }
             let value = value?;

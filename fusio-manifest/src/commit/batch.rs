@@ -7,7 +7,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Prepared, Submission, layout::Layout};
+use super::{
+    Prepared, Submission,
+    layout::{Layout, PIECE_BYTES},
+};
 use crate::{
     clock::Moment,
     conflict::Conflict,
@@ -102,30 +105,47 @@ impl Batch {
         self.put_back(queue);
     }
 
-    /// HEAD can name no log object for the newest member that needs one: that one fails, all others may try again.
-    /// Where nobody needs one, there is no room for anybody.
-    pub(super) fn refuse(mut self, error: &Error, head: &Head, queue: &mut VecDeque<Submission>) {
+    /// HEAD can name no more than `free` log objects: of the members that need one the newest fail, all others may
+    /// try again. Where that is nobody, there is no room for anybody.
+    pub(super) fn refuse(
+        mut self,
+        error: &Error,
+        head: &Head,
+        mut free: usize,
+        queue: &mut VecDeque<Submission>,
+    ) {
         let inline_max = head.settings.transaction_inline_bytes;
-        let needs_one = |member: &Submission| member.stored.is_some() || member.prepared.bytes() > inline_max;
-        match self.members.iter().rposition(needs_one) {
-            Some(newest) => {
-                self.members.remove(newest).failed(error.clone());
-                self.put_back(queue);
-            }
-            None => self.fail(error, queue),
+        let mut too_many = |member: &mut Submission| {
+            let needs_one = member.stored.is_some() || member.prepared.bytes() > inline_max;
+            let over = needs_one && free == 0;
+            free -= usize::from(needs_one && !over);
+            over
+        };
+        let refused: Vec<Submission> = self.members.extract_if(.., |member| too_many(member)).collect();
+        if refused.is_empty() {
+            return self.fail(error, queue);
         }
+        for member in refused {
+            member.failed(error.clone());
+        }
+        self.put_back(queue);
     }
 
-    /// The members, as ranges, that stand inline one behind the other.
+    /// The members, as ranges, that stand inline one behind the other; none writes much more than a piece, so that
+    /// one member that drops out does not make all others go to new objects.
     pub(super) fn inline_stretches(&self, head: &Head, broken: Broken) -> Vec<Range<usize>> {
         let mut stretches: Vec<Range<usize>> = Vec::new();
-        let mut next = 0;
+        let (mut next, mut bytes) = (0, 0);
         for item in Layout::of(&self.members, head, broken).items {
             let count = usize::try_from(item.count()).unwrap_or(usize::MAX);
             if matches!(item, LogItem::Inline(_)) {
+                bytes += self.members.get(next).map_or(0, |member| member.prepared.bytes());
                 match stretches.last_mut() {
-                    Some(last) if last.end == next => last.end += 1,
-                    _ => stretches.push(next..next + 1),
+                    Some(last) if last.end == next && bytes <= PIECE_BYTES as u64 => last.end += 1,
+                    _ => {
+                        bytes = 0;
+                        stretches.push(next..next + 1);
+                    }
                 }
             }
             next += count;

@@ -15,6 +15,8 @@ use crate::clock::Moment;
 
 /// A race lost within this many PUT times counts as lately.
 const LATELY: u32 = 20;
+/// No pause is longer, however slow GETs were lately.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// What chance decides after a body has landed: numbers from `[0, 1)`.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +37,14 @@ impl Contention {
         self.lost_at = Some(now);
     }
 
-    /// A body has landed: the next one lets others go first, up to two GETs. Both draws are from `[0, 1)`.
+    /// A body has landed: the next one lets others go first, up to two GETs or two PUTs, what is less. Both draws are from `[0, 1)`.
     pub(super) fn won(&mut self, now: Moment, get: Duration, put: Duration, draws: Draws) {
         let Some(lost_at) = self.lost_at else { return };
         let lately = (put * LATELY).as_secs_f64();
         let since = now.saturating_sub(lost_at).as_secs_f64();
         if draws.whether * since < lately {
-            self.not_before = now.saturating_add((get * 2).mul_f64(draws.how_long));
+            let longest = (get.min(put) * 2).min(PAUSE_MAX);
+            self.not_before = now.saturating_add(longest.mul_f64(draws.how_long));
         }
     }
 
@@ -85,6 +88,20 @@ mod tests {
         assert_eq!(pause_after_winning(lost, PUT * 40, 0.51), None);
         assert_eq!(pause_after_winning(lost, PUT * 2_000, 0.009), Some(GET));
         assert_eq!(pause_after_winning(lost, PUT * 2_000, 0.011), None);
+    }
+
+    #[test]
+    fn a_stall_makes_no_long_pause() {
+        let mut contention = Contention::default();
+        contention.lost_race(PUT);
+        let draws = Draws {
+            whether: 0.0,
+            how_long: 0.999,
+        };
+        contention.won(PUT * 2, Duration::from_secs(14), Duration::from_secs(9), draws);
+        assert!(contention.pause(PUT * 2).unwrap() <= PAUSE_MAX);
+        contention.won(PUT * 2, Duration::from_secs(14), PUT, draws);
+        assert!(contention.pause(PUT * 2).unwrap() <= PUT * 2);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const REFERENCE_BYTES: usize = 96;
 /// What the rest of a HEAD may grow by from one to the next: one more nonce, longer numbers.
 const GROWTH_BYTES: usize = 64;
 
+/// What goes into one log object of a batch, about.
+pub(super) const PIECE_BYTES: usize = 1024 * 1024;
+
 /// The members of a batch as items of the log.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
@@ -102,7 +105,8 @@ impl Layout {
             room.fixed + GROWTH_BYTES + inline_before + inline_bytes + references * REFERENCE_BYTES
                 <= HEAD_BYTES_MAX
         };
-        if room.objects + references > LOG_OBJECTS_MAX {
+        // Who names no object has nothing to fear from there being as many as HEAD can name.
+        if references > 0 && room.objects + references > LOG_OBJECTS_MAX {
             return Step::Refuse;
         }
         if !self.too_large && fits(room.inline, self.inline_bytes, references) {
@@ -112,8 +116,9 @@ impl Layout {
         if !self.too_large && room.spillable > 0 && fits(after_spill, self.inline_bytes, references) {
             return Step::AwaitSpill;
         }
-        // At most every other item begins a stretch of its own.
-        let uploaded = references + inline.min(references + 1);
+        // At most every other item begins a stretch of its own, and a long one goes in pieces.
+        let pieces = self.inline_bytes / PIECE_BYTES;
+        let uploaded = references + inline.min(references + 1 + pieces);
         match inline > 0 && room.objects + uploaded <= LOG_OBJECTS_MAX {
             true if fits(room.inline, 0, uploaded) || room.spillable == 0 => Step::Upload,
             _ if room.spillable > 0 => Step::AwaitSpill,
@@ -272,5 +277,6 @@ mod tests {
             Step::Refuse
         );
         assert_eq!(layout(1, 100, 0).step(&room(LOG_OBJECTS_MAX)), Step::Send);
+        assert_eq!(layout(1, 100, 0).step(&room(LOG_OBJECTS_MAX + 1)), Step::Send);
     }
 }

@@ -22,8 +22,11 @@ use crate::{
 /// What became of a body.
 #[derive(Debug)]
 pub(super) enum Published {
-    /// Applied. The mark is that of a copy that HEAD was seen after.
-    Landed { sent: Sent, certified: Certified },
+    /// Applied. The mark is that of a copy that HEAD was seen after; the state is missing if it could not be read.
+    Landed {
+        sent: Sent,
+        certified: Option<Certified>,
+    },
     /// Not applied, never will be, and the state is known that it lost to.
     Lost,
     /// Not applied and never will be: the store refuses it.
@@ -136,11 +139,13 @@ impl Publisher {
             Answer::LostPrecondition if self.broken.by(Mutant::SkipOwnIdCheck) => {
                 attempt(lost_how);
                 // The breakage needs to know what it lost to, or it would lose for ever.
-                let _ = self.look(body, copies.deadline).await;
+                let _ = self.look(body, members, copies.deadline).await;
                 Some(Published::Lost)
             }
             Answer::LostPrecondition => {
-                let (outcome, published) = self.lost_precondition(body, sent, lost_how, copies).await;
+                let (outcome, published) = self
+                    .lost_precondition(body, members, sent, lost_how, copies)
+                    .await;
                 attempt(outcome);
                 published
             }
@@ -175,7 +180,7 @@ impl Publisher {
                 if (again || error.status.is_some()) && !self.wait(copies).await {
                     return Some(Published::Unknown(error.to_string()));
                 }
-                settle(self.look(body, copies.deadline).await, sent)
+                self.look(body, members, copies.deadline).await.settle(sent)
             }
         }
     }
@@ -184,6 +189,7 @@ impl Publisher {
     async fn lost_precondition(
         &self,
         body: &Body,
+        members: &[Submission],
         sent: Sent,
         lost_how: AttemptOutcome,
         copies: &mut Copies,
@@ -194,8 +200,8 @@ impl Publisher {
                 Some(Published::Unknown("its deadline passed".to_owned())),
             );
         }
-        let fate = self.look(body, copies.deadline).await;
-        let own = matches!(fate, Ok((Fate::Landed, _)));
+        let looked = self.look(body, members, copies.deadline).await;
+        let own = looked.fate == Fate::Landed;
         // If HEAD is still the base, the answer was about nothing that landed: perhaps about a proxy's second
         // copy, met while the first was still under way. So it proves nothing.
         copies.any_unknown = true;
@@ -205,7 +211,7 @@ impl Publisher {
             } else {
                 lost_how
             },
-            settle(fate, sent),
+            looked.settle(sent),
         )
     }
 
@@ -214,17 +220,45 @@ impl Publisher {
             .state(etag)
             .and_then(|state| self.io.cache.install(state, sent, Author::Oneself))
         {
-            Ok(certified) => Published::Landed { sent, certified },
+            Ok(certified) => Published::Landed {
+                sent,
+                certified: Some(certified),
+            },
             // It landed for all that the store says, but the store contradicts itself.
             Err(error) => Published::Unknown(error.to_string()),
         }
     }
 
-    async fn look(&self, body: &Body, deadline: Moment) -> Result<(Fate, Certified), Error> {
-        let certified = self.io.look(deadline).await?;
+    /// What HEAD tells of the body. It tells as soon as it is read; that its log objects cannot be, or not in time,
+    /// makes nothing unknown.
+    async fn look(&self, body: &Body, members: &[Submission], deadline: Moment) -> Looked {
+        // Callers leave by their own deadlines. A look that ended with them would leave this handle on a state that
+        // the next commit loses to again.
+        let least = self.io.access.clock.now() + self.io.access.request_timeout;
+        let deadline = deadline.max(least);
         let evidence = body.evidence(self.broken);
-        let fate = evidence.found_out(&self.io.log, &certified.state, deadline).await;
-        Ok((fate, certified))
+        let mut seen = None;
+        let state = self
+            .io
+            .look_and_show(deadline, |head, etag| {
+                let fate = evidence.fate(head, etag);
+                if fate == Fate::Dead {
+                    members.iter().for_each(|member| member.ticket.leave_body());
+                }
+                if matches!(fate, Fate::Landed | Fate::Dead) {
+                    seen = Some(fate);
+                }
+            })
+            .await;
+        let fate = match (seen, &state) {
+            (Some(fate), _) => fate,
+            (None, Ok(certified)) => {
+                let found = evidence.found_out(&self.io.log, &certified.state, deadline);
+                found.await
+            }
+            (None, Err(_)) => Fate::NotVisible,
+        };
+        Looked { fate, state }
     }
 
     /// Waits as the backoff says; false when the deadline comes first.
@@ -239,15 +273,29 @@ impl Publisher {
     }
 }
 
-/// What a look at HEAD says for good; `None` while HEAD is still the base.
-fn settle(looked: Result<(Fate, Certified), Error>, sent: Sent) -> Option<Published> {
-    match looked {
-        Ok((Fate::Landed, certified)) => Some(Published::Landed { sent, certified }),
-        Ok((Fate::Dead, _)) => Some(Published::Lost),
-        Ok((Fate::AtBase, _)) => None,
-        Ok((Fate::NotVisible | Fate::InObject(..), _)) => {
-            Some(Published::Unknown("HEAD has moved too far to tell".to_owned()))
+/// What a look at HEAD told of a body, and the state that it showed.
+#[derive(Debug)]
+struct Looked {
+    fate: Fate,
+    state: Result<Certified, Error>,
+}
+
+impl Looked {
+    /// What it says for good; `None` while HEAD is still the base.
+    fn settle(self, sent: Sent) -> Option<Published> {
+        match (self.fate, self.state) {
+            (Fate::Landed, state) => Some(Published::Landed {
+                sent,
+                certified: state.ok(),
+            }),
+            (Fate::Dead, Ok(_)) => Some(Published::Lost),
+            // There is nothing to build the next body on.
+            (Fate::Dead, Err(error)) => Some(Published::Refused(error)),
+            (_, Err(error)) => Some(Published::Unknown(error.to_string())),
+            (Fate::AtBase, Ok(_)) => None,
+            (Fate::NotVisible | Fate::InObject(..), Ok(_)) => {
+                Some(Published::Unknown("HEAD has moved too far to tell".to_owned()))
+            }
         }
-        Err(error) => Some(Published::Unknown(error.to_string())),
     }
 }

@@ -71,16 +71,18 @@ impl CommitQueue {
         let leave_on_drop = LeaveOnDrop(&ticket);
         let clock = &self.io.access.clock;
         let deadline = clock.now().saturating_add(timeout);
+        // Before its log object is written: what finds no place is not written either, and `close` waits for it.
+        let place = self.reserve()?;
         let stored = self.store_if_large(&prepared, deadline).await?;
         let left = deadline.saturating_sub(clock.now());
-        self.enqueue(Request::Commit(Submission {
+        place.send(Request::Commit(Submission {
             prepared,
             stored,
             deadline,
             ticket: Arc::clone(&ticket),
             reply,
             arrival: 0,
-        }))?;
+        }));
         tokio::select! {
             biased;
             answer = &mut answer => return answer.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
@@ -113,7 +115,9 @@ impl CommitQueue {
     /// of others do not wait for its bytes. Whatever happens here, no HEAD names it.
     async fn store_if_large(&self, prepared: &Prepared, deadline: Moment) -> Result<Option<Arc<Stored>>> {
         let state = self.io.cache.current()?.state;
-        if prepared.bytes() <= state.head.settings.transaction_inline_bytes {
+        let small = prepared.bytes() <= state.head.settings.transaction_inline_bytes;
+        // Who may not write is told so by the wire.
+        if small || state.head.unknown_writer_features() != 0 {
             return Ok(None);
         }
         // What cannot be committed any more need not be written.
@@ -152,10 +156,15 @@ impl CommitQueue {
     pub(crate) async fn maintain(&self, timeout: Duration) -> Result<()> {
         let deadline = self.io.access.clock.now().saturating_add(timeout);
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Request::Maintain(deadline, reply))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the handle's runtime has stopped")))
+        self.reserve()?.send(Request::Maintain(deadline, reply));
+        match within(&*self.io.access.clock, timeout, answer).await {
+            Some(answer) => answer
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the handle's runtime has stopped"))),
+            None => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("maintenance was not done within {} ms", timeout.as_millis()),
+            )),
+        }
     }
 
     /// Takes no more commits, and returns when those in the queue are answered.
@@ -165,12 +174,13 @@ impl CommitQueue {
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
-    fn enqueue(&self, request: Request) -> Result<()> {
+    /// A place in the queue.
+    fn reserve(&self) -> Result<mpsc::OwnedPermit<Request>> {
         let sender = self.sender.lock();
         let Some(sender) = sender.as_ref() else {
             return Err(Error::new(ErrorKind::Closed, "the handle is closed"));
         };
-        sender.try_send(request).map_err(|error| match error {
+        sender.clone().try_reserve_owned().map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::new(
                 ErrorKind::Busy,
                 format!("{} commits wait already, the most of this handle", self.length),

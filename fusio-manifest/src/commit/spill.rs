@@ -13,7 +13,7 @@ use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::{Head, LogItem, Swap},
+    head::{Head, Swap},
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     log_store::LogStore,
@@ -25,6 +25,8 @@ use crate::{
 struct Stretch {
     first_txn: u64,
     commits: Vec<LoggedCommit>,
+    /// What they take in HEAD.
+    bytes: usize,
 }
 
 /// What a spill would move out.
@@ -35,40 +37,21 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// The oldest inline commits, so many that at least `spill_keep_bytes` of the newest stay; nothing if HEAD could not name so many objects.
+    /// The oldest inline commits, so many that at least `spill_keep_bytes` of the newest stay.
+    ///
+    /// Each stretch costs a PUT and one of the objects that HEAD can name, so where log objects cut the inline
+    /// commits into many, only the largest few stretches go, and none that is hardly larger than its reference.
     pub(super) fn of(head: &Head) -> Self {
-        let keep = usize::try_from(head.settings.spill_keep_bytes).unwrap_or(usize::MAX);
-        let mut over = head.inline_bytes().saturating_sub(keep);
-        let mut selection = Self::default();
-        let mut next_txn = None;
-        for item in &head.log {
-            let LogItem::Inline(commit) = item else {
-                continue;
-            };
-            let bytes = commit.encoded_bytes();
-            if bytes > over {
-                break;
-            }
-            if next_txn != Some(commit.txn) {
-                selection.stretches.push(Stretch {
-                    first_txn: commit.txn,
-                    commits: Vec::new(),
-                });
-            }
-            next_txn = Some(commit.txn + 1);
-            if let Some(stretch) = selection.stretches.last_mut() {
-                stretch.commits.push(LoggedCommit {
-                    id: commit.id,
-                    writes: commit.writes.clone(),
-                });
-            }
-            selection.bytes += bytes;
-            over -= bytes;
+        let free = LOG_OBJECTS_MAX.saturating_sub(head.log_objects().count());
+        let mut stretches = spillable_stretches(head);
+        if head.settings.spill_keep_bytes > 0 {
+            stretches.retain(|stretch| stretch.bytes >= STRETCH_BYTES_MIN);
         }
-        if head.log_objects().count() + selection.stretches.len() > LOG_OBJECTS_MAX {
-            return Self::default();
-        }
-        selection
+        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes));
+        stretches.truncate(free.min(STRETCHES_MAX));
+        stretches.sort_by_key(|stretch| stretch.first_txn);
+        let bytes = stretches.iter().map(|stretch| stretch.bytes).sum();
+        Self { stretches, bytes }
     }
 
     /// A deliberate breakage.
@@ -83,6 +66,40 @@ impl Selection {
     }
 }
 
+/// The stretches of inline commits that are old enough to go.
+fn spillable_stretches(head: &Head) -> Vec<Stretch> {
+    let keep = usize::try_from(head.settings.spill_keep_bytes).unwrap_or(usize::MAX);
+    let mut over = head.inline_bytes().saturating_sub(keep);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut next_txn = None;
+    for commit in head.inline_commits() {
+        let bytes = commit.encoded_bytes();
+        if bytes > over {
+            break;
+        }
+        over -= bytes;
+        if next_txn != Some(commit.txn) {
+            stretches.push(Stretch {
+                first_txn: commit.txn,
+                ..Stretch::default()
+            });
+        }
+        next_txn = commit.txn.checked_add(1);
+        if let Some(stretch) = stretches.last_mut() {
+            stretch.bytes += bytes;
+            stretch.commits.push(LoggedCommit {
+                id: commit.id,
+                writes: commit.writes.clone(),
+            });
+        }
+    }
+    stretches
+}
+
+/// The most objects that one spill writes.
+const STRETCHES_MAX: usize = 8;
+/// A stretch smaller than this stays inline, unless nothing is to stay: its reference takes about half as much.
+const STRETCH_BYTES_MIN: usize = 192;
 /// By how much HEAD grows before a spill that failed is tried again.
 const RETRY_BYTES: usize = 16 * 1024;
 
@@ -169,15 +186,16 @@ impl Spill {
         }
     }
 
-    /// There is reason to think that the next one would not fail: a full HEAD cannot grow until it is tried again.
-    pub(super) fn store_takes_objects(&mut self) {
+    /// There is reason to try again what failed: the store takes objects, or HEAD is small again. A full HEAD cannot
+    /// grow until it is tried again.
+    pub(super) fn forget_failure(&mut self) {
         if matches!(self, Self::Failed(..)) {
             *self = Self::Idle;
         }
     }
 
     /// What the HEAD that follows `head` swaps. A spill whose commits no longer all stand there is let go: somebody
-    /// else was faster, or it has been swapped in.
+    /// else was faster, or it has been swapped in. So is one that HEAD has no more names for.
     pub(super) fn swaps(&mut self, head: &Head, broken: Broken) -> Vec<Swap> {
         if let Self::Ready(swaps) = self
             && broken.by(Mutant::SwapByNumbers)
@@ -185,7 +203,11 @@ impl Spill {
             swaps.iter_mut().for_each(|swap| take_for_ours(swap, head));
         }
         match self {
-            Self::Ready(swaps) if head.stands(swaps) => swaps.clone(),
+            Self::Ready(swaps)
+                if head.stands(swaps) && head.log_objects().count() + swaps.len() <= LOG_OBJECTS_MAX =>
+            {
+                swaps.clone()
+            }
             Self::Ready(_) => {
                 *self = Self::Idle;
                 Vec::new()
@@ -260,7 +282,7 @@ fn threshold(head: &Head) -> usize {
 mod tests {
     use super::*;
     use crate::{
-        head::{InlineCommit, LogReference, ObjectReference, Write},
+        head::{InlineCommit, LogItem, LogReference, ObjectReference, Write},
         id::{ManifestId, Nonce, ObjectName, TransactionId},
         options::SharedSettings,
     };

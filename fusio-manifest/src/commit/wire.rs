@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     Submission,
@@ -15,17 +15,17 @@ use super::{
     queue::Request,
     spill::{self, Spill},
     stored::{Destination, store_all},
+    upkeep::{Next, Upkeep},
 };
 use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::{Head, Swap},
-    head_cache::Certified,
+    head::Head,
     head_io::HeadIo,
     id::Nonce,
+    limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
-    log_store::Logged,
     mutant::{Broken, Mutant},
     options::Options,
     receipt::CommitToken,
@@ -33,21 +33,18 @@ use crate::{
     state::State,
 };
 
-/// How often maintenance that loses its race is tried again before its caller is told.
-const MAINTENANCE_ATTEMPTS: u32 = 16;
-
 /// Everything the task needs.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    io: Arc<HeadIo>,
-    refresher: Arc<Refresher>,
-    publisher: Publisher,
+    pub(super) io: Arc<HeadIo>,
+    pub(super) refresher: Arc<Refresher>,
+    pub(super) publisher: Publisher,
     contention: Contention,
-    spill: Spill,
-    queue: VecDeque<Submission>,
-    maintain: Vec<(Moment, oneshot::Sender<Result<()>>)>,
-    commit_timeout: Duration,
-    broken: Broken,
+    pub(super) spill: Spill,
+    pub(super) queue: VecDeque<Submission>,
+    pub(super) upkeep: Upkeep,
+    pub(super) commit_timeout: Duration,
+    pub(super) broken: Broken,
     arrivals: u64,
 }
 
@@ -73,7 +70,7 @@ impl Wire {
             contention: Contention::default(),
             spill: Spill::default(),
             queue: VecDeque::new(),
-            maintain: Vec::new(),
+            upkeep: Upkeep::default(),
             commit_timeout: options.commit_timeout,
             broken: options.broken(),
             arrivals: 0,
@@ -83,20 +80,18 @@ impl Wire {
     /// Runs until every sender is gone and the queue is answered.
     pub(super) async fn run(mut self, mut receiver: mpsc::Receiver<Request>) {
         loop {
-            // Gathering a batch may have brought something else to do.
-            if self.queue.is_empty() && self.maintain.is_empty() {
-                match receiver.recv().await {
-                    Some(request) => self.push(request),
-                    None => break,
+            if self.queue.is_empty() {
+                match self.next_request(&mut receiver).await {
+                    Next::Request(request) => self.push(request),
+                    // Maintenance that somebody waits for has moved on.
+                    Next::Nothing => {}
+                    Next::Closed => break,
                 }
             }
             while let Ok(request) = receiver.try_recv() {
                 self.push(request);
             }
-            for (deadline, reply) in std::mem::take(&mut self.maintain) {
-                // Nobody may be waiting.
-                let _ = reply.send(self.do_what_is_due(deadline).await);
-            }
+            self.tell_how_upkeep_goes();
             if self.let_others_go_first().await {
                 // Others may have queued meanwhile.
                 continue;
@@ -119,7 +114,11 @@ impl Wire {
                 submission.arrival = self.arrivals;
                 self.queue.push_back(submission);
             }
-            Request::Maintain(deadline, reply) => self.maintain.push((deadline, reply)),
+            Request::Maintain(deadline, reply) => {
+                // Who asks wants the store asked, not to hear what it said last time.
+                self.spill.forget_failure();
+                self.upkeep.ask(deadline, reply);
+            }
         }
     }
 
@@ -154,9 +153,10 @@ impl Wire {
                 return Turn::Other;
             }
             Step::Refuse => {
+                let free = LOG_OBJECTS_MAX.saturating_sub(room.objects);
                 // A spill that failed is why there is no room; else HEAD can name no more.
                 let why = self.spill.failure().unwrap_or_else(full);
-                batch.refuse(&why, &base.head, &mut self.queue);
+                batch.refuse(&why, &base.head, free, &mut self.queue);
                 return Turn::Other;
             }
         }
@@ -194,9 +194,11 @@ impl Wire {
             Published::Landed { sent, certified } => {
                 let commits = batch.members.len();
                 self.won();
-                answer(batch, body, &certified);
-                self.refresher.serve_waiting(sent, &certified);
-                self.spill_if_ours(body, &certified.state.head, swapped);
+                answer(batch, body);
+                if let Some(certified) = certified {
+                    self.refresher.serve_waiting(sent, &certified);
+                    self.spill_if_ours(body, &certified.state.head, swapped);
+                }
                 return Turn::Landed(commits);
             }
             Published::Lost => {
@@ -225,7 +227,7 @@ impl Wire {
     }
 
     /// The state to build on, if this program may write at all.
-    fn writable_state(&self) -> Result<Arc<State>> {
+    pub(super) fn writable_state(&self) -> Result<Arc<State>> {
         let state = self.io.cache.current()?.state;
         match state.head.unknown_writer_features() {
             0 => Ok(state),
@@ -259,7 +261,7 @@ impl Wire {
         };
         match store_all(&self.io.log, to, stretches.iter().map(commits).collect()).await {
             Ok(written) => {
-                self.spill.store_takes_objects();
+                self.spill.forget_failure();
                 for (range, stored) in stretches.into_iter().zip(written) {
                     for member in batch.members.get_mut(range).unwrap_or_default() {
                         member.stored = Some(Arc::clone(&stored));
@@ -284,80 +286,17 @@ impl Wire {
         self.spill.poll();
         // Lets go of what was swapped in just now.
         self.spill.swaps(landed, self.broken);
+        if !spill::is_due(landed) {
+            self.spill.forget_failure();
+        }
         if spill::is_ours(&body.base.head, landed, swapped) {
             let deadline = self.spill_deadline();
             self.spill.begin(landed, &self.io.log, deadline, self.broken);
         }
     }
 
-    fn spill_deadline(&self) -> Moment {
+    pub(super) fn spill_deadline(&self) -> Moment {
         self.io.access.clock.now().saturating_add(self.commit_timeout)
-    }
-
-    /// Spills until nothing is due any more.
-    async fn do_what_is_due(&mut self, deadline: Moment) -> Result<()> {
-        // Who asks wants the store asked, not to hear what it said last time.
-        self.spill.store_takes_objects();
-        for _ in 0..MAINTENANCE_ATTEMPTS {
-            let base = self.writable_state()?;
-            self.spill.poll();
-            let mut swaps = self.spill.swaps(&base.head, self.broken);
-            if swaps.is_empty() {
-                if !spill::is_due(&base.head) {
-                    return Ok(());
-                }
-                if !self.spill.begin(&base.head, &self.io.log, deadline, self.broken) {
-                    return self.spill.finished().await;
-                }
-                self.spill.finished().await?;
-                swaps = self.spill.swaps(&base.head, self.broken);
-            }
-            if !swaps.is_empty() {
-                self.swap_in(base, swaps, deadline).await?;
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("maintenance lost {MAINTENANCE_ATTEMPTS} races; others are at it"),
-        ))
-    }
-
-    /// Sends a HEAD that swaps in what was spilled and commits nothing. Losing its race is no error.
-    async fn swap_in(&mut self, base: Arc<State>, swaps: Vec<Swap>, deadline: Moment) -> Result<()> {
-        let nonce = Nonce::draw(&*self.io.access.entropy)?;
-        let change = Layout::default().change(swaps);
-        let body = Body::build(base, nonce, &change, None, Logged::new())?;
-        match self.publisher.publish(&body, &[], deadline).await {
-            Published::Landed { sent, certified } => {
-                self.refresher.serve_waiting(sent, &certified);
-                Ok(())
-            }
-            Published::Lost => Ok(()),
-            Published::Refused(error) => Err(error),
-            Published::Unknown(cause) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("whether a HEAD that only maintains has landed is unknown: {cause}"),
-            )),
-        }
-    }
-
-    /// A spill whose objects are written, or being written, would leave them as garbage.
-    async fn finish_spill(&mut self) {
-        if self.spill.finished().await.is_err() {
-            return;
-        }
-        let deadline = self.spill_deadline();
-        for _ in 0..MAINTENANCE_ATTEMPTS {
-            let Ok(base) = self.writable_state() else { return };
-            let swaps = self.spill.swaps(&base.head, self.broken);
-            if swaps.is_empty() {
-                return;
-            }
-            if let Err(error) = self.swap_in(base, swaps, deadline).await {
-                tracing::debug!(%error, "a spill was left behind");
-                return;
-            }
-        }
     }
 
     /// A body has landed: from now on others may go first, if this handle has met any lately.
@@ -384,11 +323,10 @@ impl Wire {
 }
 
 /// The body has landed: its members are committed, and those that conflict with them never will be.
-fn answer(batch: Batch, body: &Body, certified: &Certified) {
+fn answer(batch: Batch, body: &Body) {
     tracing::debug!(
         revision = body.head.revision,
         commits = batch.members.len(),
-        newest = certified.state.head.revision,
         "HEAD replaced"
     );
     let first_txn = body.base.head.last_txn + 1;

@@ -56,6 +56,10 @@ impl Head {
         if self.revision == 0 || self.epoch == 0 {
             return Err(FormatError::damaged("revision or epoch 0"));
         }
+        // No manifest gets there by steps of 1, and the next one must have a number.
+        if self.revision == u64::MAX || self.last_txn == u64::MAX {
+            return Err(FormatError::damaged("a revision or a commit without a next one"));
+        }
         if self.nonces.len() != kept {
             return Err(FormatError::damaged(format!(
                 "{} nonces, {kept} belong",

@@ -14,9 +14,9 @@ pub(crate) struct Write {
 }
 
 impl Write {
-    /// The bytes of its key and its value.
+    /// About what it takes in HEAD or in a log object: key, value, their lengths and tags.
     pub(crate) fn bytes(&self) -> usize {
-        self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + WRITE_OVERHEAD_BYTES
     }
 
     pub(crate) fn to_wire(&self) -> wire::Write {
@@ -34,6 +34,9 @@ impl Write {
         })
     }
 }
+
+/// What surrounds a key and a value, at most: three tags, three lengths of up to four bytes.
+const WRITE_OVERHEAD_BYTES: usize = 15;
 
 /// Length and checksum before each record.
 pub(crate) const RECORD_HEADER_BYTES: usize = 8;

@@ -109,6 +109,11 @@ impl LogReference {
         }
     }
 
+    pub(crate) fn last_txn(&self) -> u64 {
+        self.first_txn
+            .saturating_add(u64::from(self.count).saturating_sub(1))
+    }
+
     /// True if it holds the commit of this number.
     pub(crate) fn holds(&self, txn: u64) -> bool {
         txn.checked_sub(self.first_txn)

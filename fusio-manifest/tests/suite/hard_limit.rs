@@ -130,3 +130,30 @@ async fn the_last_log_object_goes_to_the_first_of_a_batch() {
     assert!(entries.contains_key("large 1") && !entries.contains_key("large 2"));
     manifest.close().await;
 }
+
+/// The last name was taken while the spill's objects were written.
+#[tokio::test(start_paused = true)]
+async fn a_spill_that_head_has_no_more_names_for_is_let_go() {
+    let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX - 1).await;
+    let gate = Gate::closed();
+    faulty.on_log_put(Fault::HoldBefore(gate.clone()));
+    let mut number = 0;
+    while faulty.log_puts().is_empty() {
+        put(&manifest, &format!("small {number}"), &"v".repeat(KIB))
+            .await
+            .unwrap();
+        settle().await;
+        number += 1;
+    }
+    gate.reached().await;
+    commit_large(&manifest, "last").await.unwrap();
+    assert_eq!(manifest.info().unwrap().log_objects, limits::LOG_OBJECTS_MAX);
+    gate.open();
+    settle().await;
+    put(&manifest, "after", "v").await.unwrap();
+    manifest.close().await;
+    let newcomer = open_faulty(&store, options(3)).await.1;
+    assert_eq!(newcomer.info().unwrap().log_objects, limits::LOG_OBJECTS_MAX);
+    put(&newcomer, "newcomer's", "v").await.unwrap();
+    newcomer.close().await;
+}

@@ -292,10 +292,12 @@ async fn a_batch_whose_log_object_cannot_be_written_is_not_committed_and_the_nex
     }
 }
 
-/// What waits is more than one log object holds: it goes out object by object, each with its HEAD, and the first
-/// ones do not wait until all objects are written.
+/// What waits is more than one body may write: it goes out body by body, each with its log objects of a piece each,
+/// and the first ones do not wait until everything is written.
 #[tokio::test(start_paused = true)]
-async fn a_long_queue_goes_out_object_by_object() {
+async fn a_long_queue_goes_out_body_by_body() {
+    /// Of the 8 MiB of one body.
+    const PIECES: usize = 8;
     const MEMBERS: usize = 1_300;
     let (store, founder) = founded().await;
     let (faulty, manifest, gate, first) = with_a_batch_behind(&store, sound).await;
@@ -307,7 +309,7 @@ async fn a_long_queue_goes_out_object_by_object() {
     }
     settle().await;
     let second = Gate::closed();
-    faulty.on_log_put(Fault::Pass);
+    (0..PIECES).for_each(|_| faulty.on_log_put(Fault::Pass));
     faulty.on_log_put(Fault::HoldBefore(second.clone()));
     gate.open();
     first.await.unwrap().unwrap();
@@ -315,13 +317,14 @@ async fn a_long_queue_goes_out_object_by_object() {
     let early = commits.iter().filter(|commit| commit.is_finished()).count();
     assert!(
         (500..600).contains(&early),
-        "{early} are answered when the second object is on the wire"
+        "{early} are answered when the second body's objects are on the wire"
     );
     second.open();
     for (commit, txn) in commits.into_iter().zip(2..) {
         assert_eq!(commit.await.unwrap().unwrap().txn, Some(txn));
     }
-    assert_eq!((faulty.log_puts().len(), faulty.bodies().len()), (3, 4));
+    // 1,300 times 15 KiB: two bodies of 8 MiB and one of the rest, in pieces of 1 MiB.
+    assert_eq!((faulty.log_puts().len(), faulty.bodies().len()), (20, 4));
     let (entries, _) = final_state(&store).await.unwrap();
     assert_eq!(entries.len(), MEMBERS + 1);
     founder.close().await;

@@ -40,6 +40,8 @@ mod outcomes_of_callers;
 #[cfg(test)]
 mod outcomes_of_late_puts;
 #[cfg(test)]
+mod outcomes_of_unread_heads;
+#[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod reads_of_broken_heads;

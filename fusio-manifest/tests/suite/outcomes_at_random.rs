@@ -12,7 +12,6 @@ use fusio_manifest::{
 use crate::{
     faulty::{Fault, FaultyStore},
     outcomes::every_fault,
-    spill_faults::every_log_fault,
     support::{
         PREFIX, Tune, Verdict, ensure, final_txn, final_value, founded_with, incremented, options, pause,
         sound, unexpected, within,
@@ -46,7 +45,6 @@ fn script(faulty: &FaultyStore, entropy: &SeededEntropy) {
             _ => Fault::Delay(Duration::from_millis(below(entropy, 50))),
         });
     }
-    let faults = every_log_fault();
     for _ in 0..20 {
         let number = usize::try_from(below(entropy, 3 * faults.len() as u64)).unwrap();
         let late = Fault::Delay(Duration::from_millis(below(entropy, 300)));

@@ -1,0 +1,195 @@
+//! Maintenance that somebody waits for: `maintain` and `close`. Commits go on meanwhile, and what they can carry
+//! rides along with them; only where nobody commits a HEAD is sent for maintenance alone.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{body::Body, layout::Layout, publish::Published, queue::Request, spill, wire::Wire};
+use crate::{
+    clock::Moment,
+    error::{Error, ErrorKind, Result},
+    head::Swap,
+    id::Nonce,
+    log_store::Logged,
+    state::State,
+};
+
+/// How often maintenance that loses its race is tried again before its caller is told.
+const ATTEMPTS: u32 = 16;
+
+/// Who waits for maintenance.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    waiting: Vec<(Moment, oneshot::Sender<Result<()>>)>,
+    attempts: u32,
+}
+
+impl Upkeep {
+    pub(super) fn ask(&mut self, deadline: Moment, reply: oneshot::Sender<Result<()>>) {
+        self.waiting.push((deadline, reply));
+    }
+
+    fn answer(&mut self, result: &Result<()>) {
+        self.attempts = 0;
+        for (_, reply) in self.waiting.drain(..) {
+            // Nobody may be waiting any more.
+            let _ = reply.send(result.clone());
+        }
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        self.waiting.iter().map(|(deadline, _)| *deadline).max()
+    }
+}
+
+/// What an idle wire has to do.
+#[derive(Debug)]
+pub(super) enum Next {
+    Request(Request),
+    Nothing,
+    /// Nobody can ask for anything any more.
+    Closed,
+}
+
+/// How far maintenance is.
+enum Stage {
+    /// Nothing is due, or it failed.
+    Done(Result<()>),
+    /// Log objects are being written.
+    Writing(Moment),
+    /// They wait to be named.
+    Written(Arc<State>, Vec<Swap>, Moment),
+}
+
+impl Wire {
+    /// The next request; meanwhile the maintenance that somebody waits for.
+    pub(super) async fn next_request(&mut self, receiver: &mut mpsc::Receiver<Request>) -> Next {
+        match self.stage() {
+            None => match receiver.recv().await {
+                Some(request) => Next::Request(request),
+                None => Next::Closed,
+            },
+            Some(Stage::Done(result)) => {
+                self.upkeep.answer(&result);
+                Next::Nothing
+            }
+            Some(Stage::Written(base, swaps, deadline)) => {
+                self.upkeep.attempts += 1;
+                let sent = if self.upkeep.attempts > ATTEMPTS {
+                    Err(Error::new(
+                        ErrorKind::Unavailable,
+                        format!("maintenance lost {ATTEMPTS} races: others are at it"),
+                    ))
+                } else {
+                    self.swap_in(base, swaps, deadline).await
+                };
+                if sent.is_err() {
+                    self.upkeep.answer(&sent);
+                }
+                Next::Nothing
+            }
+            Some(Stage::Writing(deadline)) => {
+                let clock = Arc::clone(&self.io.access.clock);
+                let left = deadline.saturating_sub(clock.now());
+                tokio::select! {
+                    biased;
+                    request = receiver.recv(), if !receiver.is_closed() || !receiver.is_empty() => match request {
+                        Some(request) => Next::Request(request),
+                        None => Next::Nothing,
+                    },
+                    _ = self.spill.finished() => Next::Nothing,
+                    () = clock.sleep(left) => {
+                        self.upkeep.answer(&Err(out_of_time()));
+                        Next::Nothing
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same where commits go on, which carry what there is to swap: whoever waits is answered when nothing is
+    /// left to do, or their time is over.
+    pub(super) fn tell_how_upkeep_goes(&mut self) {
+        let now = self.io.access.clock.now();
+        let result = match self.stage() {
+            Some(Stage::Done(result)) => result,
+            Some(Stage::Writing(deadline) | Stage::Written(_, _, deadline)) if now >= deadline => {
+                Err(out_of_time())
+            }
+            Some(Stage::Writing(_) | Stage::Written(..)) | None => return,
+        };
+        self.upkeep.answer(&result);
+    }
+
+    /// How far the maintenance is that somebody waits for, if anybody does. Begins what is due.
+    fn stage(&mut self) -> Option<Stage> {
+        let deadline = self.upkeep.deadline()?;
+        let base = match self.writable_state() {
+            Ok(base) => base,
+            Err(error) => return Some(Stage::Done(Err(error))),
+        };
+        self.spill.poll();
+        let swaps = self.spill.swaps(&base.head, self.broken);
+        if !swaps.is_empty() {
+            return Some(Stage::Written(base, swaps, deadline));
+        }
+        if let Some(error) = self.spill.failure() {
+            return Some(Stage::Done(Err(error)));
+        }
+        let log = Arc::clone(&self.io.log);
+        let begun = spill::is_due(&base.head) && self.spill.begin(&base.head, &log, deadline, self.broken);
+        Some(if begun {
+            Stage::Writing(deadline)
+        } else {
+            Stage::Done(Ok(()))
+        })
+    }
+
+    /// Sends a HEAD that swaps in what was spilled and commits nothing. Losing its race is no error.
+    async fn swap_in(&mut self, base: Arc<State>, swaps: Vec<Swap>, deadline: Moment) -> Result<()> {
+        let nonce = Nonce::draw(&*self.io.access.entropy)?;
+        let change = Layout::default().change(swaps);
+        let body = Body::build(base, nonce, &change, None, Logged::new())?;
+        match self.publisher.publish(&body, &[], deadline).await {
+            Published::Landed { sent, certified } => {
+                if let Some(certified) = certified {
+                    self.refresher.serve_waiting(sent, &certified);
+                }
+                Ok(())
+            }
+            Published::Lost => Ok(()),
+            Published::Refused(error) => Err(error),
+            Published::Unknown(cause) => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("whether a HEAD that only maintains has landed is unknown: {cause}"),
+            )),
+        }
+    }
+
+    /// A spill whose objects are written, or being written, would leave them as garbage.
+    pub(super) async fn finish_spill(&mut self) {
+        if self.spill.finished().await.is_err() {
+            return;
+        }
+        let deadline = self.spill_deadline();
+        for _ in 0..ATTEMPTS {
+            let Ok(base) = self.writable_state() else { return };
+            let swaps = self.spill.swaps(&base.head, self.broken);
+            if swaps.is_empty() {
+                return;
+            }
+            if let Err(error) = self.swap_in(base, swaps, deadline).await {
+                tracing::debug!(%error, "a spill was left behind");
+                return;
+            }
+        }
+    }
+}
+
+fn out_of_time() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the deadline of the maintenance passed before it was done",
+    )
+}
