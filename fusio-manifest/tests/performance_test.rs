@@ -53,6 +53,12 @@ fn test_shared_reads() {
 }
 
 #[test]
+#[ignore = "measures for about two minutes"]
+fn test_comprehensive_sweep() {
+    pass(scenario::sweep());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

@@ -33,7 +33,6 @@ pub struct EnvironmentWatch {
 impl EnvironmentWatch {
     /// Looks at the machine and the build. Blocks for two short commands: call it before the measurement.
     pub fn start() -> Self {
-        let revision = ["describe", "--always", "--dirty", "--exclude=*"];
         let begun = Environment {
             cpu_model: fs::read_to_string("/proc/cpuinfo")
                 .ok()
@@ -42,7 +41,7 @@ impl EnvironmentWatch {
             cores: thread::available_parallelism().ok().map(NonZero::get),
             steal_share: None,
             rustc: first_line("rustc", &["-V"]),
-            revision: first_line("git", &revision),
+            revision: revision(),
             debug_assertions: cfg!(debug_assertions),
             opt_level: option_env!("MANIFEST_PERF_OPT_LEVEL"),
         };
@@ -72,6 +71,11 @@ impl EnvironmentWatch {
             ..self.begun.clone()
         }
     }
+}
+
+/// The commit of the tree, with `-dirty` if it was changed since; none if that cannot be found out.
+pub fn revision() -> Option<String> {
+    first_line("git", &["describe", "--always", "--dirty", "--exclude=*"])
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {

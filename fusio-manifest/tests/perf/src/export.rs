@@ -63,6 +63,9 @@ pub enum ExportError {
     Csv(#[from] csv::Error),
 }
 
+/// The columns of a row, in their order: name and value.
+pub type Fields = Vec<(String, String)>;
+
 /// The CSV: a header of 26 columns and a row a cell.
 ///
 /// # Errors
@@ -75,20 +78,50 @@ pub fn columns_csv(cells: &[CellSummary]) -> Result<Vec<u8>, ExportError> {
     finish(writer)
 }
 
+/// The 26 columns of one cell, as the CSV shows them.
+///
+/// # Errors
+/// If the row cannot be rendered.
+pub fn column_fields(cell: &CellSummary) -> Result<Fields, ExportError> {
+    let csv = columns_csv(std::slice::from_ref(cell))?;
+    let mut reader = csv::Reader::from_reader(csv.as_slice());
+    let names = reader.headers()?.clone();
+    let mut fields = Fields::new();
+    for row in reader.records() {
+        let row = row?;
+        let pairs = names.iter().zip(row.iter());
+        fields.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    Ok(fields)
+}
+
+/// Everything else about a cell, as the details show it.
+pub fn detail_fields(cell: &CellSummary, facts: &RunFacts) -> Fields {
+    detail::fields(cell, facts)
+}
+
+/// A header, by the names of the first row, and a row each.
+///
+/// # Errors
+/// If a row cannot be rendered, as one of other columns cannot.
+pub fn fields_csv<'a>(rows: impl IntoIterator<Item = &'a Fields>) -> Result<Vec<u8>, ExportError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (place, row) in rows.into_iter().enumerate() {
+        if place == 0 {
+            writer.write_record(row.iter().map(|(name, _)| name))?;
+        }
+        writer.write_record(row.iter().map(|(_, value)| value))?;
+    }
+    finish(writer)
+}
+
 /// The details: a header and a row a cell, which begins with the cell's label.
 ///
 /// # Errors
 /// If a row cannot be rendered.
 pub fn detail_csv(cells: &[CellSummary], facts: &RunFacts) -> Result<Vec<u8>, ExportError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for (place, cell) in cells.iter().enumerate() {
-        let (names, values): (Vec<_>, Vec<_>) = detail::fields(cell, facts).into_iter().unzip();
-        if place == 0 {
-            writer.write_record(&names)?;
-        }
-        writer.write_record(&values)?;
-    }
-    finish(writer)
+    let rows: Vec<Fields> = cells.iter().map(|cell| detail_fields(cell, facts)).collect();
+    fields_csv(&rows)
 }
 
 /// Writes `<stem>.csv` and `<stem>_detail.csv` into the run's folder, and tells their paths.

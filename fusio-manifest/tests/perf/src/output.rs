@@ -26,7 +26,7 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    fn new(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
         let remedy = match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; set PERF_OUT to a directory that you may write to"
@@ -72,6 +72,17 @@ impl RunFolder {
         let path = create_new(out, &format!("{}-{scenario}-{}", now_utc(), process::id()))?;
         point_latest(out, &path)?;
         Ok(Self { path })
+    }
+
+    /// The folder of an earlier run below `out`, to go on writing to; `latest` points at it again.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn reopen(out: &Path, path: &Path) -> Result<Self, OutputError> {
+        point_latest(out, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Where it is.

@@ -77,13 +77,13 @@ pub fn write_header(out: &mut impl Write, title: &str, store: &str, duration: Du
 /// If `out` cannot be written to.
 pub fn write_results(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     write_metrics(out, report.cell)?;
-    write_verdict(out, report)?;
+    write_verdict(out, report.verdict, report.verified, report.failures)?;
     write_floor(out, report.cell)?;
     write_cost(out, report.cell)?;
     if report.open_loop {
         write_generator(out, report.cell)?;
     }
-    write_files(out, report)?;
+    write_files(out, report.files)?;
     out.flush()
 }
 
@@ -92,16 +92,36 @@ pub fn write_results(out: &mut impl Write, report: &Report<'_>) -> io::Result<()
 /// # Errors
 /// If `out` cannot be written to.
 pub fn write_conclusion(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    write_verdict(out, report)?;
-    write_files(out, report)?;
+    write_outcome(
+        out,
+        report.verdict,
+        report.verified,
+        report.failures,
+        report.files,
+    )
+}
+
+/// The same for a run whose cells are not at hand.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn write_outcome(
+    out: &mut impl Write,
+    verdict: Verdict,
+    verified: &[String],
+    failures: &[String],
+    files: &[PathBuf],
+) -> io::Result<()> {
+    write_verdict(out, verdict, verified, failures)?;
+    write_files(out, files)?;
     out.flush()
 }
 
-fn write_files(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    if !report.files.is_empty() {
+fn write_files(out: &mut impl Write, files: &[PathBuf]) -> io::Result<()> {
+    if !files.is_empty() {
         writeln!(out, "\nFiles:")?;
     }
-    for file in report.files {
+    for file in files {
         writeln!(out, "  {}", file.display())?;
     }
     Ok(())
@@ -144,19 +164,24 @@ fn write_metrics(out: &mut impl Write, cell: &CellSummary) -> io::Result<()> {
     writeln!(out, "  Precondition failures: {lost} ({percent:.2}%)")
 }
 
-fn write_verdict(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+fn write_verdict(
+    out: &mut impl Write,
+    verdict: Verdict,
+    verified: &[String],
+    failures: &[String],
+) -> io::Result<()> {
     writeln!(out)?;
-    if report.verified.is_empty() {
+    if verified.is_empty() {
         writeln!(out, "Verification: nothing was checked")?;
     } else {
-        writeln!(out, "Verification: {}", report.verified.join(", "))?;
+        writeln!(out, "Verification: {}", verified.join(", "))?;
     }
-    match report.verdict {
+    match verdict {
         Verdict::Pass => writeln!(out, "✅ All tests passed")?,
         Verdict::Fail => writeln!(out, "❌ Failed")?,
         Verdict::Interrupted => writeln!(out, "❌ Interrupted: these are the results until then")?,
     }
-    for failure in report.failures {
+    for failure in failures {
         writeln!(out, "  - {failure}")?;
     }
     Ok(())

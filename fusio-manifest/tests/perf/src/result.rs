@@ -17,11 +17,13 @@ mod contention;
 mod faults;
 mod group_commit;
 mod shared_reads;
+mod sweep;
 
 pub use contention::ContentionFields;
 pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
+pub use sweep::SweepFields;
 
 /// What a scenario came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

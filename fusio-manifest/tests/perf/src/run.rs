@@ -18,7 +18,7 @@ use crate::{
     s3::accounting::report_counts,
     schedule::{Plan, serve, serve_in_virtual_time},
     settings::Settings,
-    store_under_test::StoreUnderTest,
+    store_under_test::{Meters, StoreUnderTest},
     target::{Target, TargetHandle},
 };
 
@@ -30,6 +30,9 @@ mod clients;
 
 /// How long operations may take to end once nothing new is issued: longer than any deadline of theirs.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
+
+/// Sets the seeds of cells apart from those of clients, which use the same numbers.
+const OF_CELLS: u64 = 0x63_656c_6c73;
 
 /// The client that makes the manifest and commits its first key.
 pub const SETTER_UP: ClientId = ClientId(0);
@@ -44,6 +47,8 @@ pub struct Cell<'a> {
     pub settings: &'a Settings,
     /// Where.
     pub store: &'a StoreUnderTest,
+    /// What counts its requests: meters of its own if other cells run at the same time.
+    pub meters: Arc<Meters>,
     /// What is measured.
     pub target: &'a dyn Target,
     /// Time.
@@ -69,6 +74,8 @@ pub struct CellOutcome {
     pub history: History,
     /// What a new handle saw after the drain.
     pub final_state: Result<State, String>,
+    /// When the measurement began.
+    pub t0: Moment,
     /// How long operations fell due.
     pub measured: Duration,
     /// True if it was stopped early.
@@ -136,12 +143,12 @@ impl<'a> Prepared<'a> {
         let prefix = cell.store.prefix(&cell.name);
         let setter_up = cell
             .target
-            .create(cell.store.store(&cell.store.meters.other), &prefix)
+            .create(cell.store.store(&cell.meters.other), &prefix)
             .await?;
         commit_first_key(cell, &shared, &setter_up).await?;
         let clients = Clients::open(cell, &shared, &prefix).await?;
         warm_up(cell, &clients).await?;
-        let before = Counts::now(cell.store, &clients);
+        let before = Counts::now(&cell.meters, &clients);
         Ok(Self {
             cell,
             shared,
@@ -156,7 +163,7 @@ impl<'a> Prepared<'a> {
     pub fn begin(&mut self) -> Moment {
         // Windows and counts of faults begin with it.
         self.cell.store.restart_faults();
-        self.before = Counts::now(self.cell.store, &self.clients);
+        self.before = Counts::now(&self.cell.meters, &self.clients);
         let t0 = self.cell.clock.now();
         self.shared.epoch.begin(t0);
         t0
@@ -193,14 +200,14 @@ impl<'a> Prepared<'a> {
             clients,
             before,
         } = self;
-        let mut requests = Counts::now(cell.store, &clients).since(&before);
+        let mut requests = Counts::now(&cell.meters, &clients).since(&before);
         for own in &clients.owns {
             own.handle.close().await;
         }
         setter_up.close().await;
         let final_state = cold_contents(cell, &prefix).await;
         // Everything so far is on the bill, warm-up and probe as well.
-        requests.total = report_counts(&cell.store.meters.total());
+        requests.total = report_counts(&cell.meters.total());
         let collectors: Vec<MetricsCollector> = clients.owns.iter().map(|own| own.metrics()).collect();
         CellOutcome {
             metrics: MetricsCollector::merged(cell.config.duration, &collectors),
@@ -209,6 +216,7 @@ impl<'a> Prepared<'a> {
             requests,
             history: shared.recorder.history(State::default()),
             final_state,
+            t0: shared.epoch.t0().unwrap_or_default(),
             measured,
             interrupted,
             undrained,
@@ -225,6 +233,12 @@ pub fn seed_of(seed: u64, client: u32) -> u64 {
             .wrapping_add(1)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15),
     )
+}
+
+/// The seed of one of the cells of a run, by its place among them.
+pub fn cell_seed(seed: u64, place: usize) -> u64 {
+    // Apart from the seeds of clients, which are derived from it in turn.
+    seed_of(seed ^ OF_CELLS, u32::try_from(place).unwrap_or(u32::MAX))
 }
 
 /// Readers need something to read before the measurement begins.
@@ -325,7 +339,7 @@ async fn drain(cell: &Cell<'_>, clients: &[(Plan, Arc<Driver>)]) -> u64 {
 async fn cold_contents(cell: &Cell<'_>, prefix: &str) -> Result<State, String> {
     let handle = cell
         .target
-        .open(cell.store.store(&cell.store.meters.other), prefix)
+        .open(cell.store.store(&cell.meters.other), prefix)
         .await?;
     let contents = handle.contents().await;
     handle.close().await;
@@ -338,9 +352,8 @@ struct Counts(CellRequests);
 
 impl Counts {
     /// As they are now.
-    fn now(store: &StoreUnderTest, clients: &Clients) -> Self {
+    fn now(meters: &Meters, clients: &Clients) -> Self {
         let of = |meter: &RequestMeter| report_counts(&meter.counts());
-        let meters = &store.meters;
         // Only who commits maintains, so all of it passed the writers' meter.
         let maintenance = clients.maintenance();
         Self(CellRequests {

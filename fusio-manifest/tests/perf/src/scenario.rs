@@ -38,6 +38,7 @@ pub use faults::faults;
 pub use group_commit::group_commit;
 pub use requests::requests;
 pub use shared_reads::shared_reads;
+pub use sweep::sweep;
 
 mod baseline;
 mod by_turns;
@@ -51,6 +52,7 @@ mod group_commit;
 mod judge;
 mod requests;
 mod shared_reads;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -128,11 +130,21 @@ fn as_given(_: &mut Settings) -> Result<Option<String>, String> {
 
 /// Runs a scenario. An error is one line: why the test fails.
 fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) -> Result<(), String> {
+    run_continuing(plan, |_| Ok(None), body)
+}
+
+/// Runs a scenario that may go on where an earlier run of it ended: `find` looks for that one, when no other run can
+/// be writing, sets [`Settings::continued`], and says what it found.
+fn run_continuing<F: Serialize>(
+    plan: &Plan,
+    find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
     let mut settings = match Settings::from_env(std::env::vars_os()) {
         Ok(settings) => settings,
         Err(error) => return refuse(plan, None, &error.to_string()),
     };
-    let load = match (plan.adjust)(&mut settings) {
+    let mut load = match (plan.adjust)(&mut settings) {
         Ok(load) => load,
         Err(why) => return refuse(plan, Some(&settings), &why),
     };
@@ -148,6 +160,10 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
             );
         }
     };
+    match find(&mut settings) {
+        Ok(found) => load = join_lines(load, found),
+        Err(error) => return refuse(plan, Some(&settings), &error),
+    }
     let outcome = if settings.store.is_simulated() {
         in_virtual_time(plan, settings, load, body)
     } else {
@@ -155,6 +171,14 @@ fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) 
     };
     drop(lock);
     outcome
+}
+
+/// Both, one below the other.
+fn join_lines(first: Option<String>, second: Option<String>) -> Option<String> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(format!("{first}\n{second}")),
+        (first, second) => first.or(second),
+    }
 }
 
 fn in_real_time<F: Serialize>(
@@ -315,7 +339,11 @@ impl Context {
             wall: timer::now(),
         };
         let store = StoreUnderTest::connect(&settings, Arc::clone(&clock)).await?;
-        let folder = RunFolder::create(&settings.out, name).map_err(|error| error.to_string())?;
+        let folder = match &settings.continued {
+            Some(path) => RunFolder::reopen(&settings.out, path),
+            None => RunFolder::create(&settings.out, name),
+        };
+        let folder = folder.map_err(|error| error.to_string())?;
         let simulated = settings.store.is_simulated();
         let environment = if simulated {
             EnvironmentWatch::of_the_build()
@@ -358,6 +386,7 @@ impl Context {
             config,
             settings: &self.settings,
             store: &self.store,
+            meters: Arc::clone(&self.store.meters),
             target,
             clock: Arc::clone(&self.clock),
             interrupt: &self.interrupt,

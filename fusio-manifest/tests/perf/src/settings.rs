@@ -133,6 +133,12 @@ pub struct Settings {
     pub tasks: u32,
     /// Handles that fight over one HEAD, where contention is measured.
     pub handles: u32,
+    /// Cells of the sweep that run at once.
+    pub parallel: u32,
+    /// Cells of the workload that run at once, by the scenario's choice.
+    pub cells_at_once: u32,
+    /// The folder of an earlier run that this one goes on with, by the scenario's choice.
+    pub continued: Option<PathBuf>,
     given: Given,
 }
 
@@ -166,6 +172,9 @@ impl Settings {
             commits: given.number("PERF_COMMITS", &(1..=10_000_000))?.unwrap_or(1_000),
             tasks: given.number("PERF_TASKS", &(1..=4_096))?.unwrap_or(64),
             handles: given.number("PERF_HANDLES", &(1..=64))?.unwrap_or(8),
+            parallel: given.number("PERF_PARALLEL", &(1..=64))?.unwrap_or(8),
+            cells_at_once: 1,
+            continued: None,
             given,
         })
     }

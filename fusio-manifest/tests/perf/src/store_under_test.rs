@@ -91,8 +91,8 @@ pub struct StoreUnderTest {
     keep: bool,
     /// Runs that were killed and left objects, by prefix.
     pub stale: Vec<String>,
-    /// The counts of this run.
-    pub meters: Meters,
+    /// The counts of this run, unless its cells have meters of their own.
+    pub meters: Arc<Meters>,
 }
 
 impl fmt::Debug for StoreUnderTest {
@@ -111,16 +111,16 @@ impl StoreUnderTest {
     ///
     /// One line that says what is wrong and what to do.
     pub async fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let meters = Meters::default();
+        let meters = Arc::new(Meters::default());
         let (latency, faults) = (latency(&settings.store)?, faults(&settings.store)?);
         let seed = settings.seed;
         let bucket = match &settings.store {
             StoreSettings::Embedded { .. } => {
-                preflight::raise_open_files(&settings.workload)?;
+                preflight::raise_open_files(&settings.workload, settings.cells_at_once)?;
                 embedded(latency, &faults, seed, &meters).await?
             }
             StoreSettings::S3 { bucket, endpoint, .. } => {
-                preflight::raise_open_files(&settings.workload)?;
+                preflight::raise_open_files(&settings.workload, settings.cells_at_once)?;
                 real(bucket, endpoint.as_deref(), &meters).await?
             }
             StoreSettings::Simulated { .. } => {

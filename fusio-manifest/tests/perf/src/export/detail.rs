@@ -1,9 +1,7 @@
 //! The columns of the details, by name.
 
-use super::RunFacts;
+use super::{Fields, RunFacts};
 use crate::summary::{CellSummary, Detail, Load, Spread};
-
-type Fields = Vec<(String, String)>;
 
 /// Each column of the details with its value; the same names in the same order for every cell.
 pub(super) fn fields(cell: &CellSummary, facts: &RunFacts) -> Fields {

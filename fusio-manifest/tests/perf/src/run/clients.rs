@@ -41,7 +41,7 @@ pub struct Clients {
 impl Clients {
     /// Opens a handle for each, and the floor's object.
     pub(super) async fn open(cell: &Cell<'_>, shared: &Arc<Shared>, prefix: &str) -> Result<Self, String> {
-        let (config, meters) = (cell.config, &cell.store.meters);
+        let (config, meters) = (cell.config, &cell.meters);
         let mut clients = Vec::new();
         let mut next_id = SETTER_UP.0;
         for (role, count, meter) in [

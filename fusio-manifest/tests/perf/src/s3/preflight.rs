@@ -82,7 +82,7 @@ fn explain(store: &S3Store, error: &StoreError) -> String {
 }
 
 /// Raises the limit on open files as far as a stall of the store needs: every request of three seconds may
-/// then hold a connection.
+/// then hold a connection. So many cells of this load run at once.
 ///
 /// # Errors
 ///
@@ -91,10 +91,10 @@ fn explain(store: &S3Store, error: &StoreError) -> String {
     clippy::cast_possible_truncation,
     reason = "rates and numbers of clients are bounded"
 )]
-pub fn raise_open_files(config: &WorkloadConfig) -> Result<(), String> {
+pub fn raise_open_files(config: &WorkloadConfig, cells_at_once: u32) -> Result<(), String> {
     let rate = f64::from(config.num_writers) * config.writer_rate
         + f64::from(config.num_readers) * config.reader_rate;
-    let needed = (rate * 3.0) as u64 + 512;
+    let needed = (rate * f64::from(cells_at_once) * 3.0) as u64 + 512;
     raise_to(needed)
 }
 

@@ -170,16 +170,16 @@ pub const SETTINGS: &[Setting] = &[
         "handles",
         "handles that fight over one HEAD in `test_contention`",
     ),
+    setting(
+        "PERF_PARALLEL",
+        "8",
+        "cells",
+        "cells of `test_comprehensive_sweep` that run at once",
+    ),
 ];
 
 /// Settings whose scenario this version does not have: setting one is an error, not silently ignored.
-pub(super) const UNUSED: &[&str] = &[
-    "PERF_COMPARE",
-    "PERF_GATE_LATENCY",
-    "PERF_KEYS",
-    "PERF_PARALLEL",
-    "PERF_SEEDS",
-];
+pub(super) const UNUSED: &[&str] = &["PERF_COMPARE", "PERF_GATE_LATENCY", "PERF_KEYS", "PERF_SEEDS"];
 
 /// Variables of Linux perf, which have nothing to do with this harness.
 pub(super) const LINUX_PERF: &[&str] = &[
