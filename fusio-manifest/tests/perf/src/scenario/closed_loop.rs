@@ -56,6 +56,7 @@ pub(super) async fn saturate(
     while context.clock.now() < end {
         let left = end.saturating_sub(context.clock.now());
         tokio::select! {
+            biased;
             () = context.clock.sleep(left.min(TICK)) => {}
             () = context.interrupt.wait() => {}
         }
