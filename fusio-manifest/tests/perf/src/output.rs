@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use thiserror::Error;
@@ -184,13 +184,17 @@ fn point_latest(_out: &Path, _folder: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
+/// Now, since the epoch of Unix, by a clock that may jump: for names and for the heads of files.
 #[expect(
     clippy::disallowed_methods,
-    reason = "only names a folder for people: nothing is measured by it"
+    reason = "tells people when a run was: nothing is measured by it"
 )]
+pub fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 fn now_utc() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    utc_text(since.as_secs())
+    utc_text(unix_now().as_secs())
 }
 
 /// `20260131T235959Z`, by the civil calendar: years begin in March, so that the leap day comes last.

@@ -12,7 +12,7 @@ use crate::{
     config::WorkloadConfig,
     history::{ClientId, History, State},
     interrupt::Interrupt,
-    metrics::{Latencies, MetricsCollector, Role},
+    metrics::{MetricsCollector, Role, Timeline},
     progress::Progress,
     requests::{CellRequests, RequestCounts},
     s3::accounting::report_counts,
@@ -65,9 +65,9 @@ pub struct CellOutcome {
     /// All clients, merged.
     pub metrics: MetricsCollector,
     /// Response times of the bare conditional PUTs.
-    pub floor_put: Latencies,
+    pub floor_put: Timeline,
     /// Response times of the bare conditional GETs.
-    pub floor_get: Latencies,
+    pub floor_get: Timeline,
     /// The requests of the measurement.
     pub requests: CellRequests,
     /// Everything that clients did.
@@ -211,8 +211,8 @@ impl<'a> Prepared<'a> {
         let collectors: Vec<MetricsCollector> = clients.owns.iter().map(|own| own.metrics()).collect();
         CellOutcome {
             metrics: MetricsCollector::merged(cell.config.duration, &collectors),
-            floor_put: clients.floor_put.latencies(),
-            floor_get: clients.floor_get.latencies(),
+            floor_put: clients.floor_put.times(),
+            floor_get: clients.floor_get.times(),
             requests,
             history: shared.recorder.history(State::default()),
             final_state,

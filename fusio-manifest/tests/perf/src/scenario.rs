@@ -16,7 +16,7 @@ use crate::{
     config::WorkloadConfig,
     environment::EnvironmentWatch,
     interrupt::Interrupt,
-    output::RunFolder,
+    output::{RunFolder, unix_now},
     price::PriceTable,
     progress::Progress,
     report::{store_line, write_header},
@@ -76,6 +76,8 @@ struct Context {
 struct Began {
     clock: Moment,
     wall: Instant,
+    /// Since the epoch of Unix, for files; zero if it is simulated.
+    unix: Duration,
 }
 
 /// How a scenario ended.
@@ -337,6 +339,10 @@ impl Context {
         let began = Began {
             clock: clock.now(),
             wall: timer::now(),
+            unix: match settings.store.is_simulated() {
+                true => Duration::ZERO,
+                false => unix_now(),
+            },
         };
         let store = StoreUnderTest::connect(&settings, Arc::clone(&clock)).await?;
         let folder = match &settings.continued {
@@ -396,7 +402,8 @@ impl Context {
 
     /// The numbers of a cell that has ended.
     fn summarize(&self, config: &WorkloadConfig, outcome: &CellOutcome) -> CellSummary {
-        CellSummary::new(&CellInput {
+        let since_beginning = outcome.t0.saturating_sub(self.began.clock);
+        let mut cell = CellSummary::new(&CellInput {
             config,
             measured: outcome.measured,
             metrics: &outcome.metrics,
@@ -404,7 +411,9 @@ impl Context {
             floor_get: &outcome.floor_get,
             requests: &outcome.requests,
             prices: PriceTable::of(&self.settings.store),
-        })
+        });
+        cell.began = self.began.unix + since_beginning;
+        cell
     }
 
     /// True once nothing new is to be begun.

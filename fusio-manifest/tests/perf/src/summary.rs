@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     config::{WorkloadConfig, create_config_label},
-    metrics::{Latencies, MetricsCollector, WriterMetrics},
+    interval_log::{CellIntervals, Series, series},
+    metrics::{MetricsCollector, Timeline, WriterMetrics},
     price::PriceTable,
     requests::CellRequests,
 };
@@ -33,9 +34,9 @@ pub struct CellInput<'a> {
     /// All clients, merged.
     pub metrics: &'a MetricsCollector,
     /// Response times of the bare conditional PUTs.
-    pub floor_put: &'a Latencies,
+    pub floor_put: &'a Timeline,
     /// Response times of the bare conditional GETs.
-    pub floor_get: &'a Latencies,
+    pub floor_get: &'a Timeline,
     /// What was sent.
     pub requests: &'a CellRequests,
     /// What it costs.
@@ -51,6 +52,10 @@ pub struct CellSummary {
     pub detail: Detail,
     /// The requests by class and purpose.
     pub requests: CellRequests,
+    /// The times by role and outcome, as they went.
+    pub series: Vec<Series>,
+    /// When the measurement began, since the epoch of Unix; in virtual time, and if nobody said, since its beginning.
+    pub began: Duration,
 }
 
 /// Whether the generator offered the load that it was to offer. It says nothing about the store's answers.
@@ -87,6 +92,17 @@ impl CellSummary {
             columns: Columns::new(input),
             detail: Detail::new(input),
             requests: *input.requests,
+            series: series(input.metrics, input.floor_put, input.floor_get),
+            began: Duration::ZERO,
+        }
+    }
+
+    /// What it has to log.
+    pub fn intervals(&self) -> CellIntervals<'_> {
+        CellIntervals {
+            label: self.label(),
+            began: self.began,
+            series: &self.series,
         }
     }
 

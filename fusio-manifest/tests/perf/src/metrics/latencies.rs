@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+pub use timeline::Timeline;
+
+mod timeline;
+
 /// The longest duration that is told apart, in microseconds: longer ones count as this one.
 const LONGEST_US: u64 = 60_000_000;
 /// Values are right within one part in ten to this power.
@@ -78,14 +82,16 @@ impl Latencies {
         self.histogram.as_ref()
     }
 
+    fn open(&mut self) -> &mut Histogram<u64> {
+        self.histogram.get_or_insert_with(Self::empty_histogram)
+    }
+
     #[expect(
         clippy::expect_used,
         reason = "the bounds are constants that the histogram accepts"
     )]
-    fn open(&mut self) -> &mut Histogram<u64> {
-        self.histogram.get_or_insert_with(|| {
-            Histogram::new_with_bounds(1, LONGEST_US, SIGNIFICANT_DIGITS).expect("valid bounds")
-        })
+    fn empty_histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, LONGEST_US, SIGNIFICANT_DIGITS).expect("valid bounds")
     }
 }
 

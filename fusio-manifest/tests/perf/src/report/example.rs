@@ -7,7 +7,7 @@ use crate::{
     environment::Environment,
     export::RunFacts,
     metrics::{
-        AttemptResult, AttemptSample, Latencies, MetricsCollector, ReadOutcome, ReadSample, Role,
+        AttemptResult, AttemptSample, MetricsCollector, ReadOutcome, ReadSample, Role, Timeline,
         WriteOutcome, WriteSample,
     },
     price::S3_STANDARD,
@@ -30,10 +30,10 @@ fn requests(puts: u64, gets: u64) -> RequestCounts {
     }
 }
 
-fn constant(ms: u64, count: u64) -> Latencies {
-    let mut latencies = Latencies::default();
+fn constant(ms: u64, count: u64) -> Timeline {
+    let mut latencies = Timeline::default();
     for _ in 0..count {
-        latencies.record(Duration::from_millis(ms));
+        latencies.record(Duration::ZERO, Duration::from_millis(ms));
     }
     latencies
 }

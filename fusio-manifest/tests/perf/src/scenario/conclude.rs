@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use super::{Context, judge::Judgement, reason};
 use crate::{
-    export::{RunFacts, write_csvs},
+    export::{RunFacts, write_numbers},
     output::append,
     report::{Report, markdown_summary, store_line, write_conclusion, write_results},
     result::Verdict,
@@ -65,7 +65,7 @@ fn finish(
         verdict(context, &judgement),
     );
     let mut files = Vec::new();
-    match write_csvs(&context.folder, run.stem, cells, &facts) {
+    match write_numbers(&context.folder, run.stem, cells, &facts) {
         Ok(written) => files.extend(written),
         Err(error) => judgement.failures.push(error.to_string()),
     }

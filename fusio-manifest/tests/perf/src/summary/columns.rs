@@ -78,7 +78,11 @@ impl Columns {
             lost_attempts,
             ..
         } = writer;
-        let (writes, reads) = (&writer.acknowledged.response, &reader.succeeded.response);
+        let (writes, reads) = (
+            writer.acknowledged.response.total(),
+            reader.succeeded.response.total(),
+        );
+        let lost_attempts = lost_attempts.total();
         Self {
             config_label: create_config_label(config),
             num_writers: config.num_writers,

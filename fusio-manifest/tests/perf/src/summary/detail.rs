@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{CellInput, LATENESS_LIMIT_MS, Validity, per, per_second, share};
-use crate::metrics::{Arrival, AttemptCounts, Latencies, OutcomeTimes};
+use crate::metrics::{Arrival, AttemptCounts, Latencies, OutcomeTimes, Timeline};
 
 /// Percentiles of one histogram, in ms; none without samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,7 +63,7 @@ impl Load {
             dropped: arrival.dropped,
             in_flight_max: arrival.in_flight_max,
             backlog_max: arrival.backlog_max,
-            response: Spread::new(&times.response),
+            response: Spread::new(&times.response.total()),
             service: Spread::new(&times.service),
         }
     }
@@ -148,7 +148,10 @@ impl Detail {
         let mut lateness = writer.arrival.lateness.clone();
         lateness.merge(&reader.arrival.lateness);
         let lateness = Spread::new(&lateness);
-        let (floor_put, floor_get) = (Spread::new(input.floor_put), Spread::new(input.floor_get));
+        let (floor_put, floor_get) = (
+            Spread::new(&input.floor_put.total()),
+            Spread::new(&input.floor_get.total()),
+        );
         let writing = requests.writers.plus(&requests.maintenance);
         let lost = writer.attempts.lost_precondition();
         Self {
@@ -200,18 +203,10 @@ fn saturated(input: &CellInput<'_>) -> u64 {
         &reader.failed,
     ]
     .map(|times| &times.response);
-    let others = [
-        &writer.lost_attempts,
-        &writer.arrival.lateness,
-        &reader.arrival.lateness,
-        input.floor_put,
-        input.floor_get,
-    ];
-    responses
-        .into_iter()
-        .chain(others)
-        .map(Latencies::above_range)
-        .sum()
+    let others = [&writer.lost_attempts, input.floor_put, input.floor_get];
+    let lateness = [&writer.arrival.lateness, &reader.arrival.lateness];
+    let timelines = responses.into_iter().chain(others).map(Timeline::above_range);
+    timelines.chain(lateness.map(Latencies::above_range)).sum()
 }
 
 fn predicted(input: &CellInput<'_>) -> f64 {

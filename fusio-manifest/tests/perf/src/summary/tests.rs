@@ -57,9 +57,9 @@ fn requests(puts: u64, gets: u64) -> RequestCounts {
 }
 
 fn summary(clients: &[MetricsCollector], floor_ms: &[u64], requests: &CellRequests) -> CellSummary {
-    let mut floor = Latencies::default();
+    let mut floor = Timeline::default();
     for &ms in floor_ms {
-        floor.record(at(ms));
+        floor.record(at(0), at(ms));
     }
     CellSummary::new(&CellInput {
         config: &WorkloadConfig {

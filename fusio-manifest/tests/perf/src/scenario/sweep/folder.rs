@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{RESULT, SIDECAR, STEM, identity::Identity, record::CellRecord};
 use crate::{
     export::{ExportError, Fields, fields_csv},
+    interval_log::{CellIntervals, interval_log},
     output::{OutputError, RunFolder, write_whole},
 };
 
@@ -98,16 +99,21 @@ pub(super) fn keep(folder: &RunFolder, record: &CellRecord) -> Result<(), Output
 
 /// Writes the files of people: a row a cell, in the order of the records.
 pub(super) fn write_files(folder: &RunFolder, records: &[CellRecord]) -> Result<Vec<PathBuf>, ExportError> {
+    let intervals: Vec<CellIntervals<'_>> = records.iter().map(CellRecord::intervals).collect();
     let rows = |fields: fn(&CellRecord) -> &Fields| fields_csv(records.iter().map(fields));
     Ok(vec![
         folder.write(&format!("{STEM}.csv"), &rows(|record| &record.columns)?)?,
         folder.write(&format!("{STEM}_detail.csv"), &rows(|record| &record.detail)?)?,
+        folder.write(
+            &format!("{STEM}.hlog"),
+            &interval_log(&intervals).map_err(ExportError::from)?,
+        )?,
     ])
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
     // Structs of text and numbers are never refused; an empty file would be read as nothing, and done again.
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
     text.push(b'\n');
     text
 }

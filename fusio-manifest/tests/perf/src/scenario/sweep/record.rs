@@ -1,10 +1,13 @@
 //! What stays of a cell that has ended: enough to write every file of the sweep again without running it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::judge::Judgement;
 use crate::{
     export::{ExportError, Fields, RunFacts, column_fields, detail_fields},
+    interval_log::{CellIntervals, Series},
     result::Verdict,
     summary::CellSummary,
 };
@@ -27,6 +30,10 @@ pub(super) struct CellRecord {
     pub(super) columns: Fields,
     /// The row of the details.
     pub(super) detail: Fields,
+    /// When its measurement began, since the epoch of Unix; in virtual time since its beginning.
+    pub(super) began: Duration,
+    /// Its times, for the interval log.
+    pub(super) series: Vec<Series>,
 }
 
 impl CellRecord {
@@ -46,7 +53,18 @@ impl CellRecord {
             failures: judgement.failures.clone(),
             columns: column_fields(cell)?,
             detail: detail_fields(cell, facts),
+            began: cell.began,
+            series: cell.series.clone(),
         })
+    }
+
+    /// What it has to log.
+    pub(super) fn intervals(&self) -> CellIntervals<'_> {
+        CellIntervals {
+            label: &self.label,
+            began: self.began,
+            series: &self.series,
+        }
     }
 
     /// True if it need not be run again.

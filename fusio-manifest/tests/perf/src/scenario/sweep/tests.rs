@@ -264,6 +264,8 @@ fn the_estimate_is_of_what_is_still_to_be_run() {
             failures: Vec::new(),
             columns: Vec::new(),
             detail: Vec::new(),
+            began: Duration::ZERO,
+            series: Vec::new(),
         };
         let path = out.join(format!("cells/{}.json", record.label));
         fs::write(path, serde_json::to_vec(&record).unwrap()).unwrap();
