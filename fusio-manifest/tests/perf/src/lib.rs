@@ -9,7 +9,7 @@
 //!
 //! A run reads its [`settings`], connects to the [store under test](store_under_test), [runs](run) a cell
 //! (clients driven by the [schedule], the [floor] beside them), [checks](checker) the [history] and writes
-//! what came of it ([export], [report], [result]). [`scenario`] puts that together.
+//! what came of it ([export], [report], [result]), and [plot] draws a report from those files. [`scenario`] puts that together.
 
 pub mod checker;
 pub mod client;
@@ -25,6 +25,7 @@ pub mod interval_log;
 pub mod latency;
 pub mod metrics;
 pub mod output;
+pub mod plot;
 pub mod price;
 pub mod progress;
 pub mod registry;

@@ -54,6 +54,13 @@ impl PriceTable {
         if express { &S3_EXPRESS } else { &S3_STANDARD }
     }
 
+    /// The table of this name, as it stands in results.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        [&S3_STANDARD, &S3_EXPRESS]
+            .into_iter()
+            .find(|table| table.name == name)
+    }
+
     /// Dollars for these requests.
     pub fn dollars(&self, counts: &RequestCounts) -> f64 {
         let puts = counts.conditional_put.requests + counts.put.requests + counts.list.requests;
