@@ -59,6 +59,12 @@ fn test_comprehensive_sweep() {
 }
 
 #[test]
+#[ignore = "needs the files of a sweep"]
+fn plot_latency_sweep() {
+    pass(scenario::latency_sweep_plot());
+}
+
+#[test]
 #[ignore = "sends about 2,600 requests to the store that the settings name"]
 fn test_conformance() {
     pass(scenario::conformance());

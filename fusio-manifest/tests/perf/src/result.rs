@@ -16,12 +16,14 @@ use crate::{
 mod contention;
 mod faults;
 mod group_commit;
+mod latency_sweep_plot;
 mod shared_reads;
 mod sweep;
 
 pub use contention::ContentionFields;
 pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
+pub use latency_sweep_plot::LatencySweepPlotFields;
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
 pub use sweep::SweepFields;
 

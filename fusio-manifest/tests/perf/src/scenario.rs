@@ -17,6 +17,7 @@ use crate::{
     environment::EnvironmentWatch,
     interrupt::Interrupt,
     output::{RunFolder, unix_now},
+    plot,
     price::PriceTable,
     progress::Progress,
     report::{store_line, write_header},
@@ -36,6 +37,7 @@ pub use conformance::conformance;
 pub use contention::contention;
 pub use faults::faults;
 pub use group_commit::group_commit;
+pub use latency_sweep_plot::latency_sweep_plot;
 pub use requests::requests;
 pub use shared_reads::shared_reads;
 pub use sweep::sweep;
@@ -50,6 +52,7 @@ mod estimate;
 mod faults;
 mod group_commit;
 mod judge;
+mod latency_sweep_plot;
 mod requests;
 mod shared_reads;
 mod sweep;
@@ -264,6 +267,18 @@ async fn carry_through<F: Serialize>(
 }
 
 fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Result<(), String> {
+    let result = put_down(plan, context, ended);
+    let printed = result.print().map_err(|error| error.to_string());
+    match result.verdict {
+        Verdict::Pass => printed,
+        Verdict::Fail | Verdict::Interrupted => Err(result
+            .reason
+            .unwrap_or_else(|| result.verdict.as_str().to_owned())),
+    }
+}
+
+/// Writes the result, and the report of all files.
+fn put_down<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> ScenarioResult<F> {
     let mut result = ScenarioResult {
         scenario: plan.name.to_owned(),
         store: context.settings.store.name().to_owned(),
@@ -274,7 +289,8 @@ fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Resu
         reason: ended.reason,
         fields: ended.fields,
     };
-    if let Err(error) = result.write(&context.folder) {
+    let written = result.write(&context.folder).map_err(|error| error.to_string());
+    if let Err(error) = written.and_then(|_| draw_report(context)) {
         // The line is the last word, so it must know.
         context.say(|out| writeln!(out, "error: {error}"));
         result.verdict = if result.verdict == Verdict::Pass {
@@ -282,14 +298,18 @@ fn finish<F: Serialize>(plan: &Plan, context: &Context, ended: Ended<F>) -> Resu
         } else {
             result.verdict
         };
-        result.reason.get_or_insert(error.to_string());
+        result.reason.get_or_insert(error);
     }
-    let printed = result.print().map_err(|error| error.to_string());
-    match result.verdict {
-        Verdict::Pass => printed,
-        Verdict::Fail | Verdict::Interrupted => Err(result
-            .reason
-            .unwrap_or_else(|| result.verdict.as_str().to_owned())),
+    result
+}
+
+/// Draws the report from the files that were just written. An error is one line.
+fn draw_report(context: &Context) -> Result<(), String> {
+    let drawn = plot::draw(context.folder.path()).map_err(|error| error.to_string())?;
+    if drawn.damaged.is_empty() {
+        Ok(())
+    } else {
+        Err(drawn.damaged.join("; "))
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Context, judge::Judgement, reason};
 use crate::{
     export::{RunFacts, write_numbers},
     output::append,
+    plot,
     report::{Report, markdown_summary, store_line, write_conclusion, write_results},
     result::Verdict,
     summary::CellSummary,
@@ -70,7 +71,8 @@ fn finish(
         Err(error) => judgement.failures.push(error.to_string()),
     }
     files.append(&mut judgement.files);
-    files.push(context.folder.path().join(format!("{}.result.json", run.stem)));
+    let last = [format!("{}.result.json", run.stem), plot::REPORT.to_owned()];
+    files.extend(last.map(|name| context.folder.path().join(name)));
     if let Some(path) = &context.settings.summary {
         let mut about = store_line(&context.settings);
         if let Some(passed) = context.virtual_time() {

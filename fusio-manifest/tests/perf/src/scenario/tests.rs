@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    export::{RunFacts, columns_csv, detail_csv},
+    export::{RunFacts, columns_csv, detail_csv, write_csvs},
     history::write_jsonl,
     run::run_loop,
 };
@@ -138,5 +138,69 @@ fn a_short_baseline_passes_in_virtual_time() {
         assert!(near(detail.floor_put.p50_ms, 61.0), "{:?}", detail.floor_put);
         assert_eq!(outcome.measured, context.settings.workload.duration);
         assert!(context.virtual_time().unwrap().starts_with("Virtual time: 1"));
+    });
+}
+
+#[test]
+fn a_run_ends_with_a_report_of_its_files_and_the_same_bytes_twice() {
+    let report = || {
+        let vars = [("PERF_WRITER_RATE", "1"), ("PERF_DURATION_SECS", "4")];
+        simulated(&vars, async |context| {
+            let outcome = baseline::run_cell(context, 1).await.unwrap();
+            let cell = context.summarize(&context.settings.workload, &outcome);
+            let facts = RunFacts::new(&context.settings, context.environment.finish(), Verdict::Pass);
+            write_csvs(&context.folder, "test", std::slice::from_ref(&cell), &facts).unwrap();
+            let plan = Plan {
+                name: "test",
+                title: "Test",
+                estimate: |_| RequestCounts::default(),
+                duration: |_| Duration::ZERO,
+                adjust: as_given,
+            };
+            let ended = Ended::<()> {
+                verdict: Verdict::Pass,
+                valid: true,
+                reason: None,
+                fields: None,
+            };
+            let result = put_down(&plan, context, ended);
+            assert_eq!((result.verdict, result.reason), (Verdict::Pass, None));
+            fs::read_to_string(context.folder.path().join(plot::REPORT)).unwrap()
+        })
+    };
+    let page = report();
+    for text in [
+        ">PASS<",
+        "s3-standard",
+        "w1_r1",
+        "dollars per million commits",
+        "<svg",
+    ] {
+        assert!(page.contains(text), "{text} is missing from {page}");
+    }
+    assert!(!page.contains("NaN"), "{page}");
+    assert_eq!(page, report());
+}
+
+/// Ten commits a second, and a store that answers no PUT for 1.4 s.
+#[test]
+fn a_stall_shows_in_response_times_and_not_in_service_times() {
+    let vars = [
+        ("PERF_WRITER_RATE", "10"),
+        ("PERF_READER_RATE", "1"),
+        ("PERF_DURATION_SECS", "60"),
+        ("PERF_FAULTS", "cas from=20s to=21400ms stall"),
+    ];
+    simulated(&vars, async |context| {
+        let outcome = baseline::run_cell(context, 1).await.unwrap();
+        let write = context
+            .summarize(&context.settings.workload, &outcome)
+            .detail
+            .write;
+        let (response, service) = (write.response.p99_ms.unwrap(), write.service.p99_ms.unwrap());
+        assert!(response > 1_000.0, "{response}");
+        assert!(service < 100.0, "{service}");
+        // The one commit that met the stall.
+        assert!(write.service.max_ms.unwrap() > 1_000.0, "{:?}", write.service);
     });
 }
