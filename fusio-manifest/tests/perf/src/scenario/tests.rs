@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    export::{RunFacts, columns_csv, detail_csv, write_csvs},
+    export::{RunFacts, columns_csv, detail_csv, write_numbers},
     history::write_jsonl,
     run::run_loop,
 };
@@ -149,7 +149,7 @@ fn a_run_ends_with_a_report_of_its_files_and_the_same_bytes_twice() {
             let outcome = baseline::run_cell(context, 1).await.unwrap();
             let cell = context.summarize(&context.settings.workload, &outcome);
             let facts = RunFacts::new(&context.settings, context.environment.finish(), Verdict::Pass);
-            write_csvs(&context.folder, "test", std::slice::from_ref(&cell), &facts).unwrap();
+            write_numbers(&context.folder, "test", std::slice::from_ref(&cell), &facts).unwrap();
             let plan = Plan {
                 name: "test",
                 title: "Test",
