@@ -35,6 +35,7 @@ async fn one_commit(faults: &str) -> (CellOutcome, Vec<Asked>) {
         config: &settings.workload,
         settings: &settings,
         store: &store,
+        meters: Arc::clone(&store.meters),
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),

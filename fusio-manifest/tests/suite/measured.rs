@@ -40,6 +40,7 @@ async fn measured(mutant: Option<Mutant>) -> (CellOutcome, Verdict) {
         config: &settings.workload,
         settings: &settings,
         store: &store,
+        meters: Arc::clone(&store.meters),
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),
