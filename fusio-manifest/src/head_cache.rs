@@ -21,6 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::{Head, Place},
     state::State,
+    store::ETag,
 };
 
 /// When a request was sent: by count, because clocks tie, and by time, because staleness is a time.
@@ -115,6 +116,12 @@ impl HeadCache {
             Some(error) => Err(error.clone()),
             None => Ok(cell.certified.clone()),
         }
+    }
+
+    /// When the request was sent that showed last that HEAD has this ETag; none if another state is known by now.
+    pub(crate) fn seen(&self, etag: &ETag) -> Option<Moment> {
+        let cell = self.cell.lock();
+        (cell.certified.state.etag == *etag).then_some(cell.certified.sent.at)
     }
 
     /// True if a write transaction had better begin on the cached state than look first.

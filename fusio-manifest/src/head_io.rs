@@ -27,6 +27,8 @@ pub(crate) struct HeadIo {
 /// The answer to a PUT of HEAD.
 #[derive(Debug)]
 pub(crate) struct PutAnswer {
+    /// When the base was seen last before it was sent.
+    pub(crate) base_seen: Moment,
     pub(crate) sent: Sent,
     pub(crate) duration: Duration,
     pub(crate) result: Result<ETag, StoreError>,
@@ -96,6 +98,7 @@ impl HeadIo {
     /// Sends one PUT of HEAD, on the condition that it still has `base`'s ETag.
     pub(crate) async fn put(&self, body: Bytes, base: &ETag, purpose: Purpose) -> PutAnswer {
         let sent = self.cache.sent();
+        let base_seen = self.cache.seen(base).unwrap_or(sent.at);
         let mode = PutMode::Update(base.clone());
         let result = self
             .access
@@ -112,6 +115,7 @@ impl HeadIo {
             self.cache.observe_put(duration);
         }
         PutAnswer {
+            base_seen,
             sent,
             duration,
             result,

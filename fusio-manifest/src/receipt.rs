@@ -24,6 +24,9 @@ pub struct Receipt {
 /// One PUT of HEAD, as seen by one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
+    /// When the look or the PUT was sent that showed last that HEAD was the one to be replaced: a change by others
+    /// that made the attempt lose came after it. On the clock of the handle, and not after `sent`.
+    pub base_seen: Moment,
     /// When it was sent, on the clock of the handle.
     pub sent: Moment,
     /// From sending it to its answer.

@@ -111,6 +111,7 @@ impl Publisher {
         body: &Body,
         members: &[Submission],
         PutAnswer {
+            base_seen,
             sent,
             duration,
             result,
@@ -125,6 +126,7 @@ impl Publisher {
             record(
                 members,
                 Attempt {
+                    base_seen,
                     sent: sent.at,
                     duration,
                     outcome,

@@ -141,6 +141,8 @@ pub struct WriterMetrics {
     pub retries: AttemptCounts,
     /// Durations of the PUTs that lost their precondition, by when their write was due.
     pub lost_attempts: Timeline,
+    /// How long each PUT was at risk, from the sending of the request that showed its base last to its own answer.
+    pub windows: Latencies,
     /// Acknowledged writes of each writer.
     pub acknowledged_by_writer: Vec<u64>,
     /// The most PUTs in a row that one writer lost.
@@ -170,6 +172,7 @@ impl WriterMetrics {
         }
         for (place, attempt) in sample.attempts.iter().enumerate() {
             self.attempts.count(attempt.outcome);
+            self.windows.record(attempt.window);
             if place > 0 {
                 self.retries.count(attempt.outcome);
             }
@@ -192,6 +195,7 @@ impl WriterMetrics {
         self.attempts.merge(&other.attempts);
         self.retries.merge(&other.retries);
         self.lost_attempts.merge(&other.lost_attempts);
+        self.windows.merge(&other.windows);
         self.acknowledged_by_writer.extend(&other.acknowledged_by_writer);
         self.losing_streak_max = self.losing_streak_max.max(other.losing_streak_max);
     }

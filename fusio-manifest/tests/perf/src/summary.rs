@@ -11,11 +11,13 @@ use crate::{
 };
 
 mod columns;
+mod conflicts;
 mod detail;
 #[cfg(test)]
 mod tests;
 
 pub use columns::Columns;
+pub use conflicts::Conflicts;
 pub use detail::{Detail, Load, Spread, jain};
 
 /// A cell whose p99 lateness is above this is invalid: the generator did not keep its schedule.

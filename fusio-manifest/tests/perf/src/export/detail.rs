@@ -80,8 +80,12 @@ fn outcomes(fields: &mut Fields, detail: &Detail) {
     );
     put(fields, "attempts_refused", detail.attempts.refused);
     put(fields, "attempts_unknown", detail.attempts.unknown);
-    put(fields, "conflict_rate", detail.conflict_rate);
-    put(fields, "conflict_rate_predicted", detail.conflict_rate_predicted);
+    let conflicts = &detail.conflicts;
+    put(fields, "conflict_rate", conflicts.rate);
+    put(fields, "conflict_rate_predicted", conflicts.predicted);
+    put(fields, "conflict_rate_residual", conflicts.residual());
+    put_known(fields, "conflict_window_mean_ms", conflicts.window_mean_ms);
+    put(fields, "foreign_commits_per_s", conflicts.foreign_per_s);
     put_known(fields, "jain", detail.jain);
     put(fields, "losing_streak_max", detail.losing_streak_max);
     put(fields, "stale_reads", detail.stale_reads);

@@ -48,6 +48,9 @@ pub struct AttemptSample {
     pub outcome: AttemptResult,
     /// From sending it to its answer.
     pub duration: Duration,
+    /// From the sending of the request that showed its base last to its own answer: how long others could make it
+    /// lose, at most.
+    pub window: Duration,
 }
 
 /// What came of one PUT of HEAD.

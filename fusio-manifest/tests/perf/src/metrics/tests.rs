@@ -13,6 +13,7 @@ fn write(due: u64, outcome: WriteOutcome, attempts: &[AttemptResult]) -> WriteSa
         .map(|&outcome| AttemptSample {
             outcome,
             duration: at(60),
+            window: at(90),
         })
         .collect();
     WriteSample {

@@ -53,6 +53,7 @@ pub(crate) fn cell() -> CellSummary {
             attempts: vec![AttemptSample {
                 outcome: AttemptResult::Committed,
                 duration: completed - due,
+                window: completed - due,
             }],
             outcome: WriteOutcome::Acknowledged,
         });

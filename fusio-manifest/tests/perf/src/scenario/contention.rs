@@ -255,7 +255,7 @@ fn fields(fought: &Fought, cell: &CellSummary, bare: &Tally, judgement: &Judgeme
         worst_wait_ms: detail.write.response.max_ms,
         floor_p50_ms: bare.waits.quantile_ms(0.5),
         floor_worst_wait_ms: bare.waits.max_ms(),
-        conflict_rate: (detail.attempts.total() > 0).then_some(detail.conflict_rate),
+        conflict_rate: (detail.attempts.total() > 0).then_some(detail.conflicts.rate),
         floor_conflict_rate: (puts > 0).then(|| bare.lost as f64 / puts as f64),
         losing_streak_max: detail.losing_streak_max,
         floor_losing_streak_max: bare.losing_streak_max,

@@ -86,6 +86,27 @@ fn a_seed_decides_every_byte_of_a_run() {
 }
 
 #[test]
+fn conflicts_of_four_poisson_writers_are_predicted() {
+    let vars = [
+        ("PERF_NUM_WRITERS", "4"),
+        ("PERF_WRITER_RATE", "2"),
+        ("PERF_ARRIVALS", "poisson"),
+        ("PERF_READER_RATE", "1"),
+        ("PERF_DURATION_SECS", "120"),
+    ];
+    simulated(&vars, async |context| {
+        let outcome = baseline::run_cell(context, 1).await.unwrap();
+        let detail = context.summarize(&context.settings.workload, &outcome).detail;
+        let (attempts, conflicts) = (detail.attempts.total(), detail.conflicts);
+        assert!(attempts >= 1_000, "{attempts}");
+        assert!(
+            conflicts.residual().abs() < 0.15 * conflicts.rate,
+            "{attempts} {conflicts:?}"
+        );
+    });
+}
+
+#[test]
 fn a_run_under_faults_is_strictly_serializable_and_meets_them() {
     simulated(BUSY, async |context| {
         let outcome = baseline::run_cell(context, 1).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CellInput, LATENESS_LIMIT_MS, Validity, per, per_second, share};
+use super::{CellInput, LATENESS_LIMIT_MS, Validity, conflicts::Conflicts, per, per_second};
 use crate::metrics::{Arrival, AttemptCounts, Latencies, OutcomeTimes, Timeline};
 
 /// Percentiles of one histogram, in ms; none without samples.
@@ -90,11 +90,8 @@ pub struct Detail {
     pub reads_failed: u64,
     /// Every PUT of HEAD by what came of it.
     pub attempts: AttemptCounts,
-    /// The share of attempts that lost their precondition.
-    pub conflict_rate: f64,
-    /// The share predicted by 1 - e^(-(writers - 1) x rate x s), s the mean service time of a write in seconds:
-    /// the chance that another writer of a Poisson load commits while one is at it.
-    pub conflict_rate_predicted: f64,
+    /// Attempts that lost their precondition: how many did, and how many should.
+    pub conflicts: Conflicts,
     /// Jain's index over the acknowledged writes x of n writers, (sum x)^2 / (n sum x^2): 1 if all got the same
     /// through, 1/n if one got everything. None without writers or successes.
     pub jain: Option<f64>,
@@ -161,8 +158,7 @@ impl Detail {
             writes_unknown: writer.unknown.count(),
             reads_failed: reader.failed.count(),
             attempts: writer.attempts,
-            conflict_rate: share(lost, writer.attempts.total()),
-            conflict_rate_predicted: predicted(input),
+            conflicts: Conflicts::new(writer, measured),
             jain: jain(&writer.acknowledged_by_writer),
             losing_streak_max: writer.losing_streak_max,
             stale_reads: reader.stale,
@@ -207,12 +203,6 @@ fn saturated(input: &CellInput<'_>) -> u64 {
     let lateness = [&writer.arrival.lateness, &reader.arrival.lateness];
     let timelines = responses.into_iter().chain(others).map(Timeline::above_range);
     timelines.chain(lateness.map(Latencies::above_range)).sum()
-}
-
-fn predicted(input: &CellInput<'_>) -> f64 {
-    let others = f64::from(input.config.num_writers.saturating_sub(1));
-    let service_ms = input.metrics.writer.acknowledged.service.mean_ms().unwrap_or(0.0);
-    -(-others * input.config.writer_rate * service_ms / 1_000.0).exp_m1()
 }
 
 /// Jain's index, (sum x)^2 / (n sum x^2): 1 if all got the same, 1/n if one got everything. None if nobody got

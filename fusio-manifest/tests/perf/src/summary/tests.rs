@@ -17,6 +17,7 @@ fn write(due: u64, outcome: WriteOutcome, attempts: &[AttemptResult]) -> WriteSa
         .map(|&outcome| AttemptSample {
             outcome,
             duration: at(60),
+            window: at(90),
         })
         .collect();
     let (issued, completed) = (at(due + 1), at(due + 101));
@@ -168,9 +169,12 @@ fn fairness_compares_what_the_writers_got_through() {
 #[test]
 fn the_predicted_conflict_rate_is_that_of_a_poisson_load() {
     let detail = summary(&contended(), &[60], &CellRequests::default()).detail;
-    assert_eq!(detail.conflict_rate, 0.5);
-    // One other writer at 0.1/s, 0.1 s at risk.
-    close(Some(detail.conflict_rate_predicted), 1.0 - (-0.01_f64).exp());
+    assert_eq!(detail.conflicts.rate, 0.5);
+    // Half of three commits in 10 s, 90 ms at risk, which the histogram rounds up.
+    assert_eq!(detail.conflicts.foreign_per_s, 0.15);
+    let predicted = 1.0 - (-0.15 * 0.090_047_f64).exp();
+    close(Some(detail.conflicts.predicted), predicted);
+    close(Some(detail.conflicts.residual()), 0.5 - predicted);
 }
 
 #[test]

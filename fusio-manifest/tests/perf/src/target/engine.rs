@@ -217,6 +217,7 @@ fn samples(attempts: &[Attempt]) -> Vec<AttemptSample> {
         .map(|attempt| AttemptSample {
             outcome: result_of(attempt.outcome),
             duration: attempt.duration,
+            window: (attempt.sent + attempt.duration).saturating_sub(attempt.base_seen),
         })
         .collect()
 }

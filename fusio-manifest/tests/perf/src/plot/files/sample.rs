@@ -58,8 +58,8 @@ fn cell(writers: u32, rate: f64) -> CellSummary {
     let mut cell = example::cell();
     cell.columns.config_label = format!("w{writers}_r{rate}");
     (cell.columns.num_writers, cell.columns.writer_rate) = (writers, rate);
-    cell.detail.conflict_rate = f64::from(writers - 1) * rate / 8.0;
-    cell.detail.conflict_rate_predicted = f64::from(writers - 1) * rate / 10.0;
+    cell.detail.conflicts.rate = f64::from(writers - 1) * rate / 8.0;
+    cell.detail.conflicts.predicted = f64::from(writers - 1) * rate / 10.0;
     cell
 }
 

@@ -175,6 +175,8 @@ impl Sweep {
     pub(super) fn fields(&self, context: &Context, missing: Vec<String>) -> SweepFields {
         let count = |what: fn(&CellRecord) -> bool| self.records.iter().filter(|record| what(record)).count();
         let sent = self.sent.plus(&report_counts(&context.store.meters.total()));
+        let dollars = PriceTable::of(&context.settings.store).dollars(&sent);
+        let passed = context.clock.now().saturating_sub(context.began.clock);
         SweepFields {
             cells: self.records.len(),
             valid_cells: count(|record| record.valid),
@@ -182,13 +184,9 @@ impl Sweep {
             resumed_cells: self.resumed,
             repeated_cells: count(|record| record.tries > 1),
             missing,
-            wall_s: context
-                .clock
-                .now()
-                .saturating_sub(context.began.clock)
-                .as_secs_f64(),
+            wall_s: (passed.as_secs_f64() * 1e3).round() / 1e3,
             requests: sent.requests(),
-            dollars: PriceTable::of(&context.settings.store).dollars(&sent),
+            dollars: (dollars * 1e6).round() / 1e6,
         }
     }
 }

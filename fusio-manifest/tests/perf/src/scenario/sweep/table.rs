@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The columns of the table: heading, name in the files, decimals.
-const COLUMNS: [(&str, &str, usize); 9] = [
+const COLUMNS: [(&str, &str, usize); 10] = [
     ("writes", "write_response_samples", 0),
     ("p50 ms", "write_p50_ms", 1),
     ("p99 ms", "write_p99_ms", 1),
@@ -22,6 +22,7 @@ const COLUMNS: [(&str, &str, usize); 9] = [
     ("p99 ms", "read_p99_ms", 1),
     ("lost", "conflict_rate", 4),
     ("predicted", "conflict_rate_predicted", 4),
+    ("residual", "conflict_rate_residual", 4),
     ("late p99 ms", "lateness_p99_ms", 2),
 ];
 
