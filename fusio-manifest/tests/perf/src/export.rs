@@ -10,7 +10,7 @@ use crate::{
     interval_log::{CellIntervals, IntervalLogError, interval_log},
     output::{OutputError, RunFolder},
     result::Verdict,
-    settings::Settings,
+    settings::{Arrivals, Settings},
     summary::CellSummary,
 };
 
@@ -25,12 +25,16 @@ pub struct RunFacts {
     pub verdict: Verdict,
     /// `embedded`, `s3` or `simulated`.
     pub store: &'static str,
+    /// Whose a real store is, `aws` or `other`; none for one that stands for it.
+    pub endpoint: Option<&'static str>,
     /// The latency profile; none for a real store.
     pub latency: Option<String>,
     /// The fault rules, as written.
     pub faults: Option<String>,
     /// Which client wrote.
     pub writer_kind: WriterKind,
+    /// How arrivals were spaced.
+    pub arrivals: Arrivals,
     /// The seed.
     pub seed: u64,
     /// The machine and the build.
@@ -43,9 +47,11 @@ impl RunFacts {
         Self {
             verdict,
             store: settings.store.name(),
+            endpoint: settings.store.endpoint_kind(),
             latency: settings.latency().map(str::to_owned),
             faults: settings.store.faults().map(str::to_owned),
             writer_kind: settings.writer_kind,
+            arrivals: settings.arrivals,
             seed: settings.seed,
             environment,
         }

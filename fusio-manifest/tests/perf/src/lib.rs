@@ -38,6 +38,7 @@ pub mod scenario;
 pub mod schedule;
 pub mod settings;
 pub mod simulate;
+pub mod statistics;
 pub mod store_under_test;
 pub mod summary;
 pub mod target;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 mod latencies;
 mod sample;
+mod series;
 #[cfg(test)]
 mod tests;
 
 pub use latencies::{Latencies, Timeline};
 pub use sample::{AttemptResult, AttemptSample, ReadOutcome, ReadSample, Role, WriteOutcome, WriteSample};
+pub use series::Series;
 
 /// The times of operations that ended the same way.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,8 @@ pub struct OutcomeTimes {
     pub response: Timeline,
     /// Completed minus started: what the operation itself took.
     pub service: Latencies,
+    /// The response times once more, with the times at which they were due.
+    pub series: Series,
 }
 
 impl OutcomeTimes {
@@ -29,13 +33,16 @@ impl OutcomeTimes {
     }
 
     fn record(&mut self, due: Duration, started: Duration, completed: Duration) {
-        self.response.record(due, completed.saturating_sub(due));
+        let response = completed.saturating_sub(due);
+        self.response.record(due, response);
+        self.series.push(due, response);
         self.service.record(completed.saturating_sub(started));
     }
 
     fn merge(&mut self, other: &Self) {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+        self.series.merge(&other.series);
     }
 }
 

@@ -74,6 +74,16 @@ pub enum Arrivals {
     Poisson,
 }
 
+impl Arrivals {
+    /// Their name in `PERF_ARRIVALS` and in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Periodic => "periodic",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
 /// The store under measurement, with the settings that it alone has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreSettings {
@@ -154,7 +164,7 @@ impl Settings {
         V: AsRef<OsStr>,
     {
         let given = Given::read(vars)?;
-        let arrivals = [("periodic", Arrivals::Periodic), ("poisson", Arrivals::Poisson)];
+        let arrivals = [Arrivals::Periodic, Arrivals::Poisson].map(|kind| (kind.as_str(), kind));
         let kinds = [WriterKind::Monotonic, WriterKind::ReadModifyWrite].map(|kind| (kind.as_str(), kind));
         let out = given.text("PERF_OUT").unwrap_or("target/perf");
         Ok(Self {
@@ -212,6 +222,14 @@ impl StoreSettings {
             Self::Embedded { .. } => "embedded",
             Self::Simulated { .. } => "simulated",
             Self::S3 { .. } => "s3",
+        }
+    }
+
+    /// Whose a real store is: `aws`, or `other`; none for one that stands for it.
+    pub fn endpoint_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Embedded { .. } | Self::Simulated { .. } => None,
+            Self::S3 { endpoint, .. } => Some(if endpoint.is_some() { "other" } else { "aws" }),
         }
     }
 

@@ -18,7 +18,7 @@ mod tests;
 
 pub use columns::Columns;
 pub use conflicts::Conflicts;
-pub use detail::{Detail, Load, Spread, jain};
+pub use detail::{Detail, Load, LogErrors, Spread, jain};
 
 /// A cell whose p99 lateness is above this is invalid: the generator did not keep its schedule.
 pub const LATENESS_LIMIT_MS: f64 = 5.0;

@@ -37,9 +37,11 @@ fn verdict(fields: &mut Fields, detail: &Detail, facts: &RunFacts) {
     put(fields, "valid", detail.validity.is_valid());
     put_known(fields, "reason", detail.validity.reason());
     put(fields, "store", facts.store);
+    put_known(fields, "endpoint", facts.endpoint);
     put_known(fields, "latency", facts.latency.as_ref());
     put_known(fields, "faults", facts.faults.as_ref());
     put(fields, "writer_kind", facts.writer_kind.as_str());
+    put(fields, "arrivals", facts.arrivals.as_str());
     put(fields, "seed", facts.seed);
 }
 
@@ -51,6 +53,10 @@ fn load(fields: &mut Fields, role: &str, load: &Load) {
     put(fields, format!("{role}_backlog_max"), load.backlog_max);
     spread(fields, &format!("{role}_response"), &load.response);
     spread(fields, &format!("{role}_service"), &load.service);
+    let errors = &load.response_log_errors;
+    for (percentile, error) in [("p50", errors.p50), ("p95", errors.p95), ("p99", errors.p99)] {
+        put_known(fields, format!("{role}_response_{percentile}_log_error"), error);
+    }
 }
 
 fn spread(fields: &mut Fields, of: &str, spread: &Spread) {

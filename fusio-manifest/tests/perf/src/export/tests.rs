@@ -18,6 +18,7 @@ fn the_csv_has_exactly_the_26_columns() {
     let csv = text(columns_csv(&[example::cell()]).unwrap());
     assert_eq!(csv.lines().next(), Some(HEADER));
     assert_eq!((HEADER.split(',').count(), csv.lines().count()), (26, 2));
+    assert_eq!(HEADER, Columns::NAMES.join(","));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
     price::S3_STANDARD,
     requests::{CellRequests, ClassCount, RequestCounts},
     result::Verdict,
+    settings::Arrivals,
     summary::{CellInput, CellSummary},
 };
 
@@ -94,9 +95,11 @@ pub(crate) fn facts() -> RunFacts {
     RunFacts {
         verdict: Verdict::Pass,
         store: "embedded",
+        endpoint: None,
         latency: Some("s3-standard".to_owned()),
         faults: None,
         writer_kind: WriterKind::Monotonic,
+        arrivals: Arrivals::Periodic,
         seed: 42,
         environment: Environment {
             cores: Some(2),

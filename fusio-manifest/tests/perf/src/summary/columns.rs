@@ -64,6 +64,36 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// The names, in their order.
+    pub const NAMES: [&'static str; 26] = [
+        "config_label",
+        "num_writers",
+        "num_readers",
+        "writer_rate",
+        "reader_rate",
+        "key_pool_size",
+        "key_overlap_ratio",
+        "max_retry_count",
+        "duration",
+        "precondition_failure_rate",
+        "write_tps",
+        "read_tps",
+        "write_p50_ms",
+        "write_p95_ms",
+        "write_p99_ms",
+        "precond_p50_ms",
+        "precond_p99_ms",
+        "read_p50_ms",
+        "read_p95_ms",
+        "read_p99_ms",
+        "avg_retry_count",
+        "total_reads",
+        "total_retry_failures",
+        "total_max_retries_exceeded",
+        "retry_failure_rate",
+        "retry_success_rate",
+    ];
+
     pub(super) fn new(input: &CellInput<'_>) -> Self {
         let CellInput {
             config,

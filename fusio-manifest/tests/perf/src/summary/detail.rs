@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{CellInput, LATENESS_LIMIT_MS, Validity, conflicts::Conflicts, per, per_second};
-use crate::metrics::{Arrival, AttemptCounts, Latencies, OutcomeTimes, Timeline};
+use crate::{
+    metrics::{Arrival, AttemptCounts, Latencies, OutcomeTimes, Series, Timeline},
+    statistics::time_blocks::{blocks_of, log_error},
+};
 
 /// Percentiles of one histogram, in ms; none without samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,6 +39,39 @@ impl Spread {
     }
 }
 
+/// How far percentiles may be off: the standard error of the logarithm of each, about its relative error, from
+/// blocks of time of the run. It says nothing of what changes from run to run. None with too few samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LogErrors {
+    /// Of the p50.
+    pub p50: Option<f64>,
+    /// Of the p95.
+    pub p95: Option<f64>,
+    /// Of the p99.
+    pub p99: Option<f64>,
+}
+
+impl LogErrors {
+    /// Of these response times, of a measurement that lasted this long. Of blocks and blocks twice as long the one
+    /// that tells more is right: what lasts longer than a block makes neighbours alike.
+    pub fn new(series: &Series, measured: Duration) -> Self {
+        let Some(number) = blocks_of(series.len()) else {
+            return Self::default();
+        };
+        let blocks = series.blocks(measured, number);
+        let long = series.blocks(measured, number / 2);
+        let error = |quantile| {
+            let error = log_error(&blocks, quantile)?;
+            Some(log_error(&long, quantile).map_or(error, |long| error.max(long)))
+        };
+        Self {
+            p50: error(0.5),
+            p95: error(0.95),
+            p99: error(0.99),
+        }
+    }
+}
+
 /// How one role's load was offered and served.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
@@ -53,6 +89,8 @@ pub struct Load {
     pub response: Spread,
     /// Service times of successes: begun to answer.
     pub service: Spread,
+    /// How far the percentiles of the response times may be off.
+    pub response_log_errors: LogErrors,
 }
 
 impl Load {
@@ -65,6 +103,7 @@ impl Load {
             backlog_max: arrival.backlog_max,
             response: Spread::new(&times.response.total()),
             service: Spread::new(&times.service),
+            response_log_errors: LogErrors::new(&times.series, measured),
         }
     }
 }
