@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::{
+    compare::recording::REPEAT,
     config::WriterKind,
     environment::Environment,
     interval_log::{CellIntervals, IntervalLogError, interval_log},
@@ -15,8 +16,11 @@ use crate::{
 };
 
 mod detail;
+mod read_back;
 #[cfg(test)]
 mod tests;
+
+pub use read_back::read_recording;
 
 /// What holds for all cells of a run, for the details.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +136,39 @@ pub fn fields_csv<'a>(rows: impl IntoIterator<Item = &'a Fields>) -> Result<Vec<
 pub fn detail_csv(cells: &[CellSummary], facts: &RunFacts) -> Result<Vec<u8>, ExportError> {
     let rows: Vec<Fields> = cells.iter().map(|cell| detail_fields(cell, facts)).collect();
     fields_csv(&rows)
+}
+
+/// The repeats of one cell: the CSV with the number of the repeat, from 1, before its columns.
+///
+/// # Errors
+/// If a row cannot be rendered.
+pub fn repeats_csv(repeats: &[CellSummary]) -> Result<Vec<u8>, ExportError> {
+    let plain = columns_csv(repeats)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(plain.as_slice());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (number, record) in reader.records().enumerate() {
+        let first = if number == 0 {
+            REPEAT.to_owned()
+        } else {
+            number.to_string()
+        };
+        writer.write_record(std::iter::once(first.as_str()).chain(record?.iter()))?;
+    }
+    finish(writer)
+}
+
+/// Writes `<stem>_repeats.csv` into the run's folder, and tells its path.
+///
+/// # Errors
+/// If it cannot be rendered or written.
+pub fn write_repeats(
+    folder: &RunFolder,
+    stem: &str,
+    repeats: &[CellSummary],
+) -> Result<PathBuf, ExportError> {
+    Ok(folder.write(&format!("{stem}_repeats.csv"), &repeats_csv(repeats)?)?)
 }
 
 /// Writes `<stem>.csv`, `<stem>_detail.csv` and `<stem>.hlog` into the run's folder, and tells their paths.

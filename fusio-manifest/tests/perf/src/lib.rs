@@ -13,6 +13,7 @@
 
 pub mod checker;
 pub mod client;
+pub mod compare;
 pub mod config;
 pub mod environment;
 pub mod export;

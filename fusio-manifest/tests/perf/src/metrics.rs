@@ -278,6 +278,22 @@ impl MetricsCollector {
         sum
     }
 
+    /// Counts everything as due so much later: for one of several measurements that are merged.
+    pub fn delay(&mut self, by: Duration) {
+        let (writer, reader) = (&mut self.writer, &mut self.reader);
+        for times in [
+            &mut writer.acknowledged,
+            &mut writer.given_up,
+            &mut writer.failed,
+            &mut writer.unknown,
+            &mut reader.succeeded,
+            &mut reader.failed,
+        ] {
+            times.response.delay(by);
+            times.series.delay(by);
+        }
+    }
+
     /// Adds a write that ended.
     pub fn record_write(&mut self, sample: &WriteSample) {
         if sample.due >= self.window {

@@ -13,6 +13,7 @@ use fusio_manifest::{Clock, Moment, SystemClock};
 use serde::Serialize;
 
 use crate::{
+    compare::Recording,
     config::WorkloadConfig,
     environment::EnvironmentWatch,
     interrupt::Interrupt,
@@ -42,6 +43,7 @@ pub use requests::requests;
 pub use shared_reads::shared_reads;
 pub use sweep::sweep;
 
+mod against;
 mod baseline;
 mod by_turns;
 mod closed_loop;
@@ -53,12 +55,14 @@ mod faults;
 mod group_commit;
 mod judge;
 mod latency_sweep_plot;
+mod repeats;
 mod requests;
 mod shared_reads;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
+use against::Comparable;
 use estimate::{AROUND_REQUESTS, announce_estimate, class, workload_requests};
 
 /// What every scenario has.
@@ -72,6 +76,8 @@ struct Context {
     environment: EnvironmentWatch,
     /// The randomness of handles, if the run is simulated. One for the run: no two handles may draw the same.
     seeds: Option<Arc<HandleSeeds>>,
+    /// The run that this one is held against.
+    earlier: Option<Recording>,
     began: Began,
 }
 
@@ -133,15 +139,33 @@ fn as_given(_: &mut Settings) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-/// Runs a scenario. An error is one line: why the test fails.
+/// What is known before a scenario begins.
+struct Begin {
+    /// What it will do, for people.
+    load: Option<String>,
+    /// The run that it is held against.
+    earlier: Option<Recording>,
+}
+
+/// Runs a scenario that is not held against earlier runs. An error is one line: why the test fails.
 fn run<F: Serialize>(plan: &Plan, body: impl AsyncFnOnce(&Context) -> Ended<F>) -> Result<(), String> {
-    run_continuing(plan, |_| Ok(None), body)
+    run_continuing(plan, None, |_| Ok(None), body)
+}
+
+/// The same for one that may be held against an earlier run.
+fn run_comparable<F: Serialize>(
+    plan: &Plan,
+    comparable: &Comparable,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    run_continuing(plan, Some(comparable), |_| Ok(None), body)
 }
 
 /// Runs a scenario that may go on where an earlier run of it ended: `find` looks for that one, when no other run can
 /// be writing, sets [`Settings::continued`], and says what it found.
 fn run_continuing<F: Serialize>(
     plan: &Plan,
+    comparable: Option<&Comparable>,
     find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
@@ -151,6 +175,10 @@ fn run_continuing<F: Serialize>(
     };
     let mut load = match (plan.adjust)(&mut settings) {
         Ok(load) => load,
+        Err(why) => return refuse(plan, Some(&settings), &why),
+    };
+    let earlier = match against::earlier(plan.name, comparable, &settings) {
+        Ok(earlier) => earlier,
         Err(why) => return refuse(plan, Some(&settings), &why),
     };
     let folder = settings.out.clone();
@@ -169,10 +197,11 @@ fn run_continuing<F: Serialize>(
         Ok(found) => load = join_lines(load, found),
         Err(error) => return refuse(plan, Some(&settings), &error),
     }
+    let begin = Begin { load, earlier };
     let outcome = if settings.store.is_simulated() {
-        in_virtual_time(plan, settings, load, body)
+        in_virtual_time(plan, settings, begin, body)
     } else {
-        in_real_time(plan, settings, load, body)
+        in_real_time(plan, settings, begin, body)
     };
     drop(lock);
     outcome
@@ -189,14 +218,14 @@ fn join_lines(first: Option<String>, second: Option<String>) -> Option<String> {
 fn in_real_time<F: Serialize>(
     plan: &Plan,
     settings: Settings,
-    load: Option<String>,
+    begin: Begin,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(plan, Some(&settings), &format!("no runtime: {error}")),
     };
-    let outcome = runtime.block_on(carry_through(plan, settings, load, Arc::new(SystemClock), body));
+    let outcome = runtime.block_on(carry_through(plan, settings, begin, Arc::new(SystemClock), body));
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome
 }
@@ -204,17 +233,17 @@ fn in_real_time<F: Serialize>(
 fn in_virtual_time<F: Serialize>(
     plan: &Plan,
     settings: Settings,
-    load: Option<String>,
+    begin: Begin,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
-    let work = async |clock| carry_through(plan, settings.clone(), load, Arc::new(clock), body).await;
+    let work = async |clock| carry_through(plan, settings.clone(), begin, Arc::new(clock), body).await;
     simulate::run(work).unwrap_or_else(|error| refuse(plan, Some(&settings), &error.to_string()))
 }
 
 async fn carry_through<F: Serialize>(
     plan: &Plan,
     settings: Settings,
-    load: Option<String>,
+    begin: Begin,
     clock: Arc<dyn Clock>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
@@ -230,7 +259,10 @@ async fn carry_through<F: Serialize>(
         return refuse(plan, Some(&settings), &why);
     }
     let context = match Context::open(plan.name, settings.clone(), clock, interrupt).await {
-        Ok(context) => context,
+        Ok(context) => Context {
+            earlier: begin.earlier,
+            ..context
+        },
         Err(error) => return refuse(plan, Some(&settings), &error),
     };
     context.say(|out| {
@@ -241,7 +273,7 @@ async fn carry_through<F: Serialize>(
             &store_line(&context.settings),
             (plan.duration)(&context.settings),
         )?;
-        if let Some(load) = &load {
+        if let Some(load) = &begin.load {
             writeln!(out, "{load}")?;
         }
         write!(out, "{priced}")?;
@@ -385,6 +417,7 @@ impl Context {
             progress: Progress::new(),
             folder,
             environment,
+            earlier: None,
             began,
         })
     }

@@ -149,6 +149,10 @@ pub struct Settings {
     pub cells_at_once: u32,
     /// The folder of an earlier run that this one goes on with, by the scenario's choice.
     pub continued: Option<PathBuf>,
+    /// The CSV of an earlier run that this one is held against.
+    pub compare: Option<PathBuf>,
+    /// Whether to measure repeats, and to fail on a regression of latency.
+    pub gate_latency: bool,
     given: Given,
 }
 
@@ -185,6 +189,8 @@ impl Settings {
             parallel: given.number("PERF_PARALLEL", &(1..=64))?.unwrap_or(8),
             cells_at_once: 1,
             continued: None,
+            compare: given.text("PERF_COMPARE").map(|path| workspace_root().join(path)),
+            gate_latency: given.switch("PERF_GATE_LATENCY")?.unwrap_or(false),
             given,
         })
     }

@@ -70,3 +70,36 @@ fn every_detail_is_named_once_and_has_a_value_in_each_row() {
     );
     assert_eq!((value("cores"), value("steal_share")), ("2", ""));
 }
+
+#[test]
+fn repeats_have_their_number_before_the_columns() {
+    let csv = text(repeats_csv(&[example::cell(), example::cell()]).unwrap());
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines[0], format!("repeat,{HEADER}"));
+    assert!(
+        lines[1].starts_with("1,w1_r0.1,") && lines[2].starts_with("2,w1_r0.1,"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn a_run_is_read_back_with_what_lies_beside_it() {
+    let out = std::env::temp_dir().join(format!("manifest-perf-read-back-{}", std::process::id()));
+    let folder = RunFolder::create(&out, "test").unwrap();
+    let cells = [example::cell()];
+    let [csv, detail, _] = write_numbers(&folder, "test", &cells, &example::facts()).unwrap();
+    assert!(read_recording(&csv).unwrap().repeats.is_empty());
+    write_repeats(&folder, "test", &[example::cell(), example::cell()]).unwrap();
+    let old = read_recording(&csv).unwrap();
+    assert_eq!(
+        (old.rows.len(), old.repeats.len(), old.facts.is_some()),
+        (1, 2, true)
+    );
+    std::fs::remove_file(detail).unwrap();
+    assert!(read_recording(&csv).unwrap().facts.is_none());
+    let error = read_recording(&out.join("none.csv")).unwrap_err();
+    assert!(error.ends_with("none.csv is not there"), "{error}");
+    let error = read_recording(folder.path()).unwrap_err();
+    assert!(error.contains("cannot be read"), "{error}");
+    std::fs::remove_dir_all(&out).unwrap();
+}

@@ -22,6 +22,14 @@ impl Series {
         self.samples.extend(&other.samples);
     }
 
+    /// Counts all as due so much later.
+    pub fn delay(&mut self, by: Duration) {
+        let by_ms = u32::try_from(by.as_millis()).unwrap_or(u32::MAX);
+        for (due_ms, _) in &mut self.samples {
+            *due_ms = due_ms.saturating_add(by_ms);
+        }
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.samples.len()

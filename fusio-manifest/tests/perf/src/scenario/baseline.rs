@@ -3,14 +3,17 @@
 use std::io::Write as _;
 
 use super::{
-    Context, Ended, Plan, as_given,
+    Comparable, Context, Ended, Plan,
     conclude::{Run, conclude},
     judge::Judgement,
-    run, workload_requests,
+    repeats, run_comparable, workload_requests,
 };
 use crate::{
+    compare::gate::REPEATS_MIN,
+    requests::RequestCounts,
     result::BaselineFields,
-    run::{CellOutcome, run_loop},
+    run::{Cell, CellOutcome, run_loop},
+    settings::Settings,
     summary::CellSummary,
 };
 
@@ -21,8 +24,12 @@ const WRITE_P99_MAX_MS: f64 = 5_000.0;
 /// The longest that readers may wait, p99.
 const READ_P99_MAX_MS: f64 = 3_000.0;
 
-const STEM: &str = "test_baseline";
-const TITLE: &str = "Baseline Test";
+/// What the run is called.
+pub(super) const RUN: Run = Run {
+    stem: "test_baseline",
+    title: "Baseline Test",
+    open_loop: true,
+};
 
 /// Runs the baseline, or the load that the settings give.
 ///
@@ -31,13 +38,45 @@ const TITLE: &str = "Baseline Test";
 /// One line: which check did not hold, or why it could not run.
 pub fn baseline() -> Result<(), String> {
     let plan = Plan {
-        name: STEM,
-        title: TITLE,
-        estimate: |settings| workload_requests(&settings.workload, settings.warmup),
-        duration: |settings| settings.workload.duration,
-        adjust: as_given,
+        name: RUN.stem,
+        title: RUN.title,
+        estimate,
+        duration: |settings| settings.workload.duration * repeats_of(settings),
+        adjust,
     };
-    run(&plan, async |context| measure(context).await)
+    let comparable = Comparable {
+        cells: |settings| vec![settings.workload.clone()],
+        open_loop: true,
+        has_repeats: true,
+    };
+    run_comparable(&plan, &comparable, async |context| {
+        if context.settings.gate_latency {
+            repeats::measure(context).await
+        } else {
+            measure(context).await
+        }
+    })
+}
+
+/// How often the cell is measured.
+fn repeats_of(settings: &Settings) -> u32 {
+    let many = u32::try_from(REPEATS_MIN).unwrap_or(u32::MAX);
+    if settings.gate_latency { many } else { 1 }
+}
+
+fn estimate(settings: &Settings) -> RequestCounts {
+    let one = workload_requests(&settings.workload, settings.warmup);
+    (0..repeats_of(settings)).fold(RequestCounts::default(), |sum, _| sum.plus(&one))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this type")]
+fn adjust(settings: &mut Settings) -> Result<Option<String>, String> {
+    Ok(settings.gate_latency.then(|| {
+        let (repeats, seconds) = (repeats_of(settings), settings.workload.duration.as_secs_f64());
+        format!(
+            "Load: {repeats} repeats of {seconds:.1}s, each with arrivals of its own, for the latency gate"
+        )
+    }))
 }
 
 /// How often a cell is run until it is valid. A load that was not offered as configured says nothing; the machine
@@ -47,27 +86,41 @@ pub(super) fn tries() -> u32 {
 }
 
 async fn measure(context: &Context) -> Ended<BaselineFields> {
-    let tries = tries();
+    match valid_cell(context, &context.settings, "baseline").await {
+        Ok((outcome, cell)) => report(context, &outcome, &cell),
+        Err(error) => {
+            context.say(|out| writeln!(out, "error: {error}"));
+            context.could_not_begin(error)
+        }
+    }
+}
+
+/// One cell with these settings, run again while it is invalid and there are tries left.
+pub(super) async fn valid_cell(
+    context: &Context,
+    settings: &Settings,
+    name: &str,
+) -> Result<(CellOutcome, CellSummary), String> {
+    let (engine, tries) = (context.engine(), tries());
     let mut number = 1;
     loop {
-        let outcome = match run_cell(context, number).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                context.say(|out| writeln!(out, "error: {error}"));
-                return context.could_not_begin(error);
-            }
+        let cell = Cell {
+            settings,
+            ..context.cell(format!("{name}-{number}"), &settings.workload, &engine)
         };
-        let cell = context.summarize(&context.settings.workload, &outcome);
+        let outcome = run_loop(&cell).await?;
+        let cell = context.summarize(&settings.workload, &outcome);
         match cell.detail.validity.reason() {
             Some(reason) if number < tries && !outcome.interrupted && !context.store.budget_spent() => {
                 context.say(|out| writeln!(out, "Invalid ({reason}): running again"));
                 number += 1;
             }
-            _ => return report(context, &outcome, &cell),
+            _ => return Ok((outcome, cell)),
         }
     }
 }
 
+#[cfg(test)]
 pub(super) async fn run_cell(context: &Context, number: u32) -> Result<CellOutcome, String> {
     let engine = context.engine();
     run_loop(&context.cell(format!("baseline-{number}"), &context.settings.workload, &engine)).await
@@ -135,12 +188,7 @@ pub(super) fn judge(context: &Context, outcome: &CellOutcome, cell: &CellSummary
 }
 
 fn report(context: &Context, outcome: &CellOutcome, cell: &CellSummary) -> Ended<BaselineFields> {
-    let run = Run {
-        stem: STEM,
-        title: TITLE,
-        open_loop: true,
-    };
-    let (verdict, reason) = conclude(context, &run, cell, judge(context, outcome, cell));
+    let (verdict, reason) = conclude(context, &RUN, cell, judge(context, outcome, cell));
     let valid = cell.detail.validity.is_valid();
     Ended {
         verdict,

@@ -1,11 +1,19 @@
 //! The end of a run that measured: its files, what people read, and its verdict.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
-use super::{Context, judge::Judgement, reason};
+use super::{
+    Context,
+    against::{self, Against},
+    judge::Judgement,
+    reason,
+};
 use crate::{
-    export::{RunFacts, write_numbers},
-    output::append,
+    export::{RunFacts, write_numbers, write_repeats},
+    output::{OutputError, append},
     plot,
     report::{Report, markdown_summary, store_line, write_conclusion, write_results},
     result::Verdict,
@@ -29,8 +37,19 @@ pub(super) fn conclude(
     cell: &CellSummary,
     judgement: Judgement,
 ) -> (Verdict, Option<String>) {
-    let cells = std::slice::from_ref(cell);
-    finish(context, run, cells, judgement, |out, report| {
+    conclude_repeats(context, run, cell, &[], judgement)
+}
+
+/// The same for a cell that was measured several times: once more for each, and all together.
+pub(super) fn conclude_repeats(
+    context: &Context,
+    run: &Run,
+    together: &CellSummary,
+    repeats: &[CellSummary],
+    judgement: Judgement,
+) -> (Verdict, Option<String>) {
+    let cells = std::slice::from_ref(together);
+    finish(context, run, (cells, repeats), judgement, |out, report| {
         write_results(out, report)
     })
 }
@@ -47,7 +66,7 @@ pub(super) fn conclude_cells(
         let verdict = verdict(context, &judgement);
         return (verdict, reason(verdict, &judgement.failures));
     }
-    finish(context, run, cells, judgement, |out, report| {
+    finish(context, run, (cells, &[]), judgement, |out, report| {
         table(out)?;
         write_conclusion(out, report)
     })
@@ -56,10 +75,11 @@ pub(super) fn conclude_cells(
 fn finish(
     context: &Context,
     run: &Run,
-    cells: &[CellSummary],
+    (cells, repeats): (&[CellSummary], &[CellSummary]),
     mut judgement: Judgement,
     print: impl FnOnce(&mut io::StdoutLock<'_>, &Report<'_>) -> io::Result<()>,
 ) -> (Verdict, Option<String>) {
+    let against = against::hold(context, run, cells, repeats, &mut judgement);
     let facts = RunFacts::new(
         &context.settings,
         context.environment.finish(),
@@ -70,30 +90,25 @@ fn finish(
         Ok(written) => files.extend(written),
         Err(error) => judgement.failures.push(error.to_string()),
     }
+    if !repeats.is_empty() {
+        match write_repeats(&context.folder, run.stem, repeats) {
+            Ok(written) => files.push(written),
+            Err(error) => judgement.failures.push(error.to_string()),
+        }
+    }
     files.append(&mut judgement.files);
     let last = [format!("{}.result.json", run.stem), plot::REPORT.to_owned()];
     files.extend(last.map(|name| context.folder.path().join(name)));
-    if let Some(path) = &context.settings.summary {
-        let mut about = store_line(&context.settings);
-        if let Some(passed) = context.virtual_time() {
-            about = format!("{about}. {passed}");
-        }
-        for cell in cells {
-            let report = report(run, cell, verdict(context, &judgement), &judgement, &files);
-            let title = match cells.len() {
-                1 => run.title.to_owned(),
-                _ => format!("{} {}", run.title, cell.label()),
-            };
-            let markdown = markdown_summary(&title, &about, &report);
-            if let Err(error) = append(path, &markdown) {
-                judgement.failures.push(error.to_string());
-            }
-        }
+    if let Err(error) = summarize(context, run, cells, &judgement, &files, against.as_ref()) {
+        judgement.failures.push(error.to_string());
     }
     let verdict = verdict(context, &judgement);
     context.say(|out| {
         if let Some(cell) = cells.first() {
             print(out, &report(run, cell, verdict, &judgement, &files))?;
+        }
+        if let Some(against) = &against {
+            against.write(out)?;
         }
         judgement
             .counterexamples
@@ -103,12 +118,39 @@ fn finish(
     (verdict, reason(verdict, &judgement.failures))
 }
 
+/// Appends what people and CI read in markdown, where the settings ask for it.
+fn summarize(
+    context: &Context,
+    run: &Run,
+    cells: &[CellSummary],
+    judgement: &Judgement,
+    files: &[PathBuf],
+    against: Option<&Against>,
+) -> Result<(), OutputError> {
+    let Some(path) = &context.settings.summary else {
+        return Ok(());
+    };
+    let mut about = store_line(&context.settings);
+    if let Some(passed) = context.virtual_time() {
+        about = format!("{about}. {passed}");
+    }
+    for cell in cells {
+        let report = report(run, cell, verdict(context, judgement), judgement, files);
+        let title = match cells.len() {
+            1 => run.title.to_owned(),
+            _ => format!("{} {}", run.title, cell.label()),
+        };
+        append(path, &markdown_summary(&title, &about, &report))?;
+    }
+    against.map_or(Ok(()), |against| append(path, &against.markdown()))
+}
+
 fn report<'a>(
     run: &Run,
     cell: &'a CellSummary,
     verdict: Verdict,
     judgement: &'a Judgement,
-    files: &'a [std::path::PathBuf],
+    files: &'a [PathBuf],
 ) -> Report<'a> {
     let (verified, failures) = (&judgement.verified, &judgement.failures);
     Report {

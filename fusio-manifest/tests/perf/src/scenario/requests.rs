@@ -16,12 +16,12 @@ use fusio_manifest::{
 };
 
 use super::{
-    Context, Ended, Plan, as_given,
+    Comparable, Context, Ended, Plan, as_given,
     by_turns::{self, Commits, commit_in_turn, now},
     class,
     conclude::{Run, conclude},
     judge::Judgement,
-    run,
+    run_comparable,
 };
 use crate::{
     client::{Client, VALUE_BYTES},
@@ -62,7 +62,20 @@ pub fn requests() -> Result<(), String> {
         duration: expected_time,
         adjust: as_given,
     };
-    run(&plan, async |context| measure(context).await)
+    let comparable = Comparable {
+        cells: |settings| vec![workload(settings)],
+        open_loop: false,
+        has_repeats: false,
+    };
+    run_comparable(&plan, &comparable, async |context| measure(context).await)
+}
+
+fn workload(settings: &Settings) -> WorkloadConfig {
+    WorkloadConfig {
+        num_writers: 1,
+        num_readers: READERS,
+        ..settings.workload.clone()
+    }
 }
 
 /// What maintenance may add to one request per commit.
@@ -123,11 +136,7 @@ async fn measure(context: &Context) -> Ended<RequestsFields> {
         context.say(|out| writeln!(out, "error: {why}"));
         return Ended::failed(why);
     }
-    let mut config = WorkloadConfig {
-        num_writers: 1,
-        num_readers: READERS,
-        ..context.settings.workload.clone()
-    };
+    let mut config = workload(&context.settings);
     // Everything is measured, however long it takes.
     config.duration = Duration::from_secs(24 * 3_600);
     match carry_out(context, &config).await {

@@ -61,7 +61,9 @@ pub fn sweep() -> Result<(), String> {
         duration,
         adjust,
     };
-    run_continuing(&plan, look_for_earlier, async |context| measure(context).await)
+    run_continuing(&plan, None, look_for_earlier, async |context| {
+        measure(context).await
+    })
 }
 
 fn adjust(settings: &mut Settings) -> Result<Option<String>, String> {

@@ -176,10 +176,22 @@ pub const SETTINGS: &[Setting] = &[
         "cells",
         "cells of `test_comprehensive_sweep` that run at once",
     ),
+    setting(
+        "PERF_COMPARE",
+        "",
+        "file",
+        "CSV of an earlier run of the same configuration that this one is held against; relative to the workspace",
+    ),
+    setting(
+        "PERF_GATE_LATENCY",
+        "0",
+        "`0`, `1`",
+        "measures six repeats, records them, and fails on a regression of latency against a recording",
+    ),
 ];
 
 /// Settings whose scenario this version does not have: setting one is an error, not silently ignored.
-pub(super) const UNUSED: &[&str] = &["PERF_COMPARE", "PERF_GATE_LATENCY", "PERF_KEYS", "PERF_SEEDS"];
+pub(super) const UNUSED: &[&str] = &["PERF_KEYS", "PERF_SEEDS"];
 
 /// Variables of Linux perf, which have nothing to do with this harness.
 pub(super) const LINUX_PERF: &[&str] = &[

@@ -60,7 +60,7 @@ fn every_setting_of_the_table_has_an_effect() {
             "PERF_S3_ENDPOINT" => "http://localhost:8333",
             "PERF_KEY_OVERLAP_RATIO" => "0.75",
             "PERF_HANDLES" | "PERF_PARALLEL" => "7",
-            "PERF_KEEP" | "PERF_S3_CREATE_BUCKET" => "1",
+            "PERF_KEEP" | "PERF_S3_CREATE_BUCKET" | "PERF_GATE_LATENCY" => "1",
             "PERF_STORE" => continue,
             _ => "77",
         };
@@ -102,6 +102,7 @@ fn a_bad_number_is_named_with_its_value_and_range() {
 #[test]
 fn every_number_refuses_nonsense_by_its_own_name() {
     let text = [
+        "PERF_COMPARE",
         "PERF_FAULTS",
         "PERF_OUT",
         "PERF_SUMMARY",

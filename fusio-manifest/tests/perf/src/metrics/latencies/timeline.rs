@@ -103,6 +103,24 @@ impl Timeline {
         total
     }
 
+    /// Counts all of it as so much later.
+    pub fn delay(&mut self, by: Duration) {
+        let earlier = std::mem::take(self);
+        *self = Self {
+            intervals: Vec::new(),
+            ..earlier
+        };
+        for (place, interval) in earlier.intervals.iter().enumerate() {
+            let start = earlier.length * u32::try_from(place).unwrap_or(u32::MAX) + by;
+            while self.place(start) >= INTERVALS_MAX {
+                self.coarsen();
+            }
+            for (value, count) in interval {
+                self.add(self.place(start), *value, *count);
+            }
+        }
+    }
+
     /// The intervals that hold any.
     pub fn intervals(&self) -> impl Iterator<Item = Interval<'_>> {
         let starts = (0_u32..).map(|place| self.length * place);
