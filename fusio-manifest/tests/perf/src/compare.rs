@@ -12,6 +12,7 @@ pub mod recording;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 
 pub use metric::{Metric, Percentile, Row, RowDetail};
 pub use recording::{Expected, Recording};

@@ -11,7 +11,7 @@
 //!   is added, and of several writers, which queue, twice as much. Fewer than 5 samples beyond the percentile say nothing.
 //! - **counts**: rates as counts of independent events, shares with at least half as much again.
 //! - **races**: requests per commit of several writers, of which each may lose, or look first.
-//! - **rounding**: request counts else.
+//! - **rounding**: request counts else, and what sharing a request has saved by chance.
 //!
 //! On top of percentiles comes what machines and networks do to a whole run: nothing in virtual time, else the
 //! table in [`Machine`], from pairs of equal runs (A/A); and if the earlier run was recorded with repeats, what these
@@ -47,6 +47,19 @@ const RACES_ERRORS: f64 = 4.0;
 /// many are lost for each commit. They come in runs, from the same pairs.
 fn variance_of_races(lost: f64) -> f64 {
     0.25 + 4.0 * lost * (1.0 + 8.0 * lost)
+}
+
+/// So much is saved by chance, where operations share a request because a stall has brought them together.
+const SHARED_BY_CHANCE: f64 = 0.1;
+
+/// What of the requests that an earlier run saved by sharing them may come back: a little altogether, of more half.
+fn saved(old: f64) -> f64 {
+    let saved = (1.0 - old).max(0.0);
+    if saved <= SHARED_BY_CHANCE {
+        saved
+    } else {
+        saved / 2.0
+    }
 }
 
 /// Where the noise of a number comes from.
@@ -258,7 +271,7 @@ impl<'a> Noise<'a> {
         let (before, after) = (old.writes(), new.writes());
         let each = 1.0 / before.max(1.0) + 1.0 / after.max(1.0);
         let races = new.columns.num_writers > 1 && metric != Metric::RequestsPerRead;
-        let mut limit = ROUNDING;
+        let mut limit = ROUNDING + metric.value(old).map(saved).unwrap_or_default();
         if races {
             let lost = (old.lost_attempts() + new.lost_attempts() + 1.0) / (before + after).max(1.0);
             limit += RACES_ERRORS * (variance_of_races(lost) * each).sqrt();

@@ -1,14 +1,14 @@
 use super::{
-    gate::{Gated, Order, judge},
     noise::{Machine, Source},
     *,
 };
 use crate::{
-    export::{columns_csv, detail_csv},
     report::example,
-    settings::Settings,
     summary::{Columns, LogErrors},
 };
+
+mod gates;
+mod recordings;
 
 const CONDITIONS: Conditions<'_> = Conditions {
     store: "simulated",
@@ -150,6 +150,13 @@ fn only_request_counts_fail_a_run() {
     );
     let rounded = changed(|row| detail(row).requests_per_read = Some(1.004));
     assert!(rounded.failures().is_empty(), "{rounded:?}");
+    let shared = |old: f64| {
+        let mut earlier = recording();
+        detail(&mut earlier.rows[0]).requests_per_read = Some(old);
+        judged(&compare(&earlier, &[row()], CONDITIONS), Metric::RequestsPerRead)
+    };
+    // One that shared a few looks in a stall, and one that shared most of them.
+    assert_eq!((shared(0.95), shared(0.3)), (Judged::Within, Judged::Grew));
     let fewer = changed(|row| detail(row).requests_per_read = Some(0.9));
     assert_eq!(judged(&fewer, Metric::RequestsPerRead), Judged::Better);
     let slow = changed(|row| row.columns.read_p99_ms = Some(5_000.0));
@@ -238,203 +245,4 @@ fn tables_are_aligned_and_survive_markdown() {
     let rows: Vec<_> = markdown.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(rows.len(), 2 + Metric::ALL.len());
     assert!(rows.iter().all(|row| row.matches('|').count() == 9), "{markdown}");
-}
-
-/// What a run of these settings expects of an earlier one.
-fn expected(vars: &[(&str, &str)]) -> Expected {
-    let settings = Settings::from_env(vars.iter().copied()).unwrap();
-    Expected::new(vec![settings.workload.clone()], true, &settings)
-}
-
-fn written() -> (String, String) {
-    let (cells, facts) = ([example::cell()], example::facts());
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        text(columns_csv(&cells).unwrap()),
-        text(detail_csv(&cells, &facts).unwrap()),
-    )
-}
-
-#[test]
-fn what_a_run_wrote_reads_back_as_it_was() {
-    let (csv, detail) = written();
-    let old = Recording::parse("old.csv", &csv, Some(&detail), None).unwrap();
-    assert_eq!(old.rows, [row()]);
-    old.check(&expected(&[])).unwrap();
-    old.check(&expected(&[
-        ("PERF_SEED", "7"),
-        ("PERF_LATENCY", "get=27:0.62,put=60:0.29,cas=61:0.14"),
-    ]))
-    .unwrap();
-    // Without details there is nothing to hold the store against, and no request counts.
-    let bare = Recording::parse("old.csv", &csv, None, None).unwrap();
-    bare.check(&expected(&[("PERF_LATENCY", "none")])).unwrap();
-    let comparison = compare(&bare, &[row()], CONDITIONS);
-    assert_eq!(
-        judged(&comparison, Metric::RequestsPerRead),
-        Judged::Open("no value")
-    );
-    assert_eq!(comparison.notes.len(), 1);
-}
-
-#[test]
-fn a_csv_of_something_else_is_refused_in_one_line_that_says_why() {
-    let (csv, detail) = written();
-    let refusal = |text: &str| {
-        let error = Recording::parse("old.csv", text, None, None).unwrap_err();
-        assert_eq!(error.lines().count(), 1, "{error}");
-        error
-    };
-    assert!(refusal("").contains("it has 0 columns, not 26"));
-    assert!(refusal(&detail).contains("columns, not 26"));
-    assert!(refusal("\u{0}\u{1}\n").contains("it has 1 columns, not 26"));
-    let renamed = csv.replacen("write_tps", "write_ops", 1);
-    assert!(refusal(&renamed).contains("column 11 is \"write_ops\", not \"write_tps\""));
-    let header = csv.lines().next().unwrap();
-    assert_eq!(refusal(&format!("{header}\n")), "old.csv has no rows");
-    assert!(refusal(&csv.replacen(",120.0,", ",soon,", 1)).starts_with("old.csv, row 1: "));
-    assert!(refusal(&csv.replacen(",120.0,", ",0.0,", 1)).contains("a duration of 0"));
-    let cut: String = csv.chars().take(csv.len() - 40).collect();
-    assert!(refusal(&cut).starts_with("old.csv, row 1: "));
-}
-
-#[test]
-fn a_run_under_other_conditions_is_refused_by_what_differs() {
-    let (csv, detail) = written();
-    let old = Recording::parse("old.csv", &csv, Some(&detail), None).unwrap();
-    for (vars, why) in [
-        (
-            ("PERF_WRITER_RATE", "1"),
-            "is of another configuration: it has w1_r0.1, not w1_r1",
-        ),
-        (("PERF_DURATION_SECS", "60"), "w1_r0.1 lasted 120 s, not 60 s"),
-        (
-            ("PERF_STORE", "simulated"),
-            "was measured with the store embedded, this run has simulated",
-        ),
-        (
-            ("PERF_LATENCY", "none"),
-            "was measured with the latency s3-standard, this run has none",
-        ),
-        (
-            ("PERF_FAULTS", "cas drop"),
-            "was measured with the faults none, this run has cas drop",
-        ),
-        (
-            ("PERF_WRITER_KIND", "writer"),
-            "was measured with the client monotonic, this run has writer",
-        ),
-        (
-            ("PERF_ARRIVALS", "poisson"),
-            "was measured with arrivals periodic, this run has poisson",
-        ),
-    ] {
-        let error = old.check(&expected(&[vars])).unwrap_err();
-        assert!(error.starts_with("old.csv ") && error.contains(why), "{error}");
-    }
-    let mut closed = expected(&[("PERF_WRITER_RATE", "1"), ("PERF_DURATION_SECS", "60")]);
-    closed.open_loop = false;
-    old.check(&closed).unwrap();
-    closed.cells[0].num_readers = 8;
-    assert!(
-        old.check(&closed)
-            .unwrap_err()
-            .contains("1 writers and 2 readers")
-    );
-}
-
-/// So many repeats whose read percentiles are these, all else alike.
-fn repeats(reads: &[f64]) -> Vec<Columns> {
-    (reads.iter())
-        .map(|ms| Columns {
-            read_p50_ms: Some(*ms),
-            read_p99_ms: Some(*ms * 4.0),
-            ..row().columns
-        })
-        .collect()
-}
-
-const USUAL: [f64; 6] = [27.0, 27.3, 26.8, 27.1, 26.9, 27.2];
-
-fn gated(old: &[f64], new: &[f64], order: Order) -> Gated {
-    let gate = judge(&repeats(old), &repeats(new), order);
-    let mut lines = gate
-        .lines
-        .iter()
-        .filter(|line| line.metric == Metric::Read(Percentile::P50));
-    let gated = lines.next().unwrap().gated;
-    let fails = matches!(gated, Gated::Regression | Gated::TooFew);
-    assert_eq!(gate.failures().is_empty(), !fails, "{:?}", gate.failures());
-    gated
-}
-
-#[test]
-fn a_regression_is_beyond_chance_and_beyond_what_halves_differ_by() {
-    let by = |factor: f64| USUAL.map(|ms| ms * factor);
-    assert_eq!(gated(&USUAL, &USUAL, Order::ByTurns), Gated::Within);
-    // Separate in their ranks, but by less than anybody cares about.
-    assert_eq!(gated(&USUAL, &by(1.025), Order::ByTurns), Gated::Within);
-    assert_eq!(gated(&USUAL, &by(1.06), Order::ByTurns), Gated::Regression);
-    assert_eq!(gated(&USUAL, &by(0.94), Order::ByTurns), Gated::Better);
-    // Far apart at the median, but one in two repeats of either side is slow.
-    let mixed = [27.0, 60.0, 26.8, 60.5, 26.9, 61.0];
-    let slow = [61.2, 27.5, 61.5, 61.7, 27.4, 61.9];
-    assert_eq!(gated(&mixed, &slow, Order::ByTurns), Gated::Within);
-}
-
-#[test]
-fn what_was_not_measured_by_turns_must_exceed_what_the_machine_adds() {
-    let slower = USUAL.map(|ms| ms * 1.05);
-    assert_eq!(gated(&USUAL, &slower, Order::ByTurns), Gated::Regression);
-    let apart = Order::Apart(Machine::of_store("embedded"));
-    assert_eq!(gated(&USUAL, &slower, apart), Gated::Within);
-    assert_eq!(
-        gated(&USUAL, &USUAL.map(|ms| ms * 1.15), apart),
-        Gated::Regression
-    );
-}
-
-#[test]
-fn too_few_repeats_fail_rather_than_pass() {
-    let five = [27.0, 27.3, 26.8, 27.1, 26.9];
-    assert_eq!(gated(&five, &USUAL, Order::ByTurns), Gated::TooFew);
-    // Of 60 numbers 6 and 6 repeats cannot tell: the clearest outcome is more likely than 1 % / 60.
-    let many = |factor: f64| -> Vec<Columns> {
-        (0..15)
-            .flat_map(|cell| {
-                repeats(&USUAL.map(|ms| ms * factor))
-                    .into_iter()
-                    .map(move |columns| Columns {
-                        config_label: format!("w{cell}"),
-                        ..columns
-                    })
-            })
-            .collect()
-    };
-    let gate = judge(&many(1.0), &many(2.0), Order::ByTurns);
-    assert_eq!(gate.lines.len(), 60);
-    assert!(
-        gate.lines.iter().all(|line| line.gated == Gated::TooFew),
-        "{gate:?}"
-    );
-}
-
-#[test]
-fn repeats_read_back_with_their_numbers_before_the_columns() {
-    let (csv, detail) = written();
-    let mut lines = csv.lines();
-    let (header, row) = (lines.next().unwrap(), lines.next().unwrap());
-    let text = format!("repeat,{header}\n1,{row}\n2,{row}\n");
-    let old = Recording::parse("old.csv", &csv, Some(&detail), Some(&text)).unwrap();
-    assert_eq!(old.repeats.len(), 2);
-    let error = Recording::parse("old.csv", &csv, None, Some(&csv)).unwrap_err();
-    assert!(
-        error.contains("the repeats beside old.csv") && error.contains("26 columns, not 27"),
-        "{error}"
-    );
-    // The row of the CSV is of all repeats together; what was asked for is the length of one.
-    let long = csv.replacen(",120.0,", ",720.0,", 1);
-    let old = Recording::parse("old.csv", &long, Some(&detail), Some(&text)).unwrap();
-    old.check(&expected(&[])).unwrap();
-    assert!(old.check(&expected(&[("PERF_DURATION_SECS", "720")])).is_err());
 }
