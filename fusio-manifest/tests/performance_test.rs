@@ -69,3 +69,9 @@ fn plot_latency_sweep() {
 fn test_conformance() {
     pass(scenario::conformance());
 }
+
+#[test]
+#[ignore = "looks for the highest rates in virtual time, or for one of them on a real store in two minutes"]
+fn test_knee() {
+    pass(scenario::knee());
+}

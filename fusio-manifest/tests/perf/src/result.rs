@@ -16,6 +16,7 @@ use crate::{
 mod contention;
 mod faults;
 mod group_commit;
+mod knee;
 mod latency_sweep_plot;
 mod shared_reads;
 mod sweep;
@@ -23,6 +24,7 @@ mod sweep;
 pub use contention::ContentionFields;
 pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
+pub use knee::{KneeFields, KneePoint};
 pub use latency_sweep_plot::LatencySweepPlotFields;
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
 pub use sweep::SweepFields;

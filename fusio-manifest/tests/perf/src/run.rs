@@ -51,6 +51,8 @@ pub struct Cell<'a> {
     pub meters: Arc<Meters>,
     /// What is measured.
     pub target: &'a dyn Target,
+    /// Whether all writers share one handle, as tasks of one process do. Else each has its own.
+    pub shared_handle: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Whether to stop early.

@@ -38,6 +38,7 @@ pub use conformance::conformance;
 pub use contention::contention;
 pub use faults::faults;
 pub use group_commit::group_commit;
+pub use knee::knee;
 pub use latency_sweep_plot::latency_sweep_plot;
 pub use requests::requests;
 pub use shared_reads::shared_reads;
@@ -54,6 +55,7 @@ mod estimate;
 mod faults;
 mod group_commit;
 mod judge;
+mod knee;
 mod latency_sweep_plot;
 mod repeats;
 mod requests;
@@ -447,6 +449,7 @@ impl Context {
             store: &self.store,
             meters: Arc::clone(&self.store.meters),
             target,
+            shared_handle: false,
             clock: Arc::clone(&self.clock),
             interrupt: &self.interrupt,
             progress: &self.progress,

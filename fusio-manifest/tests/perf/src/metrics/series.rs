@@ -40,6 +40,14 @@ impl Series {
         self.samples.is_empty()
     }
 
+    /// When each was due, and its response time.
+    pub fn iter(&self) -> impl Iterator<Item = (Duration, Duration)> {
+        self.samples.iter().map(|(due_ms, response_us)| {
+            let (due, response) = (u64::from(*due_ms), u64::from(*response_us));
+            (Duration::from_millis(due), Duration::from_micros(response))
+        })
+    }
+
     /// The response times in ms, cut into `number` blocks of equal time from 0 to `window`.
     pub fn blocks(&self, window: Duration, number: usize) -> Vec<Vec<f64>> {
         let mut blocks = vec![Vec::new(); number];

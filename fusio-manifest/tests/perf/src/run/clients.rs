@@ -42,7 +42,8 @@ impl Clients {
     /// Opens a handle for each, and the floor's object.
     pub(super) async fn open(cell: &Cell<'_>, shared: &Arc<Shared>, prefix: &str) -> Result<Self, String> {
         let (config, meters) = (cell.config, &cell.meters);
-        let mut clients = Vec::new();
+        // Who has a handle; and who uses the first one's, and measures with it.
+        let (mut clients, mut beside) = (Vec::new(), Vec::new());
         let mut next_id = SETTER_UP.0;
         for (role, count, meter) in [
             (Role::Writer, config.num_writers, &meters.writers),
@@ -50,9 +51,14 @@ impl Clients {
         ] {
             for _ in 0..count {
                 next_id += 1;
-                let handle = cell.target.open(cell.store.store(meter), prefix).await?;
                 let seed = seed_of(cell.settings.seed, next_id);
                 let id = ClientId(next_id);
+                let first = clients.first().map(|(_, own): &(_, Arc<Own>)| own);
+                if let (true, Role::Writer, Some(first)) = (cell.shared_handle, role, first) {
+                    beside.push(first.beside(id, seed));
+                    continue;
+                }
+                let handle = cell.target.open(cell.store.store(meter), prefix).await?;
                 clients.push((
                     role,
                     Own::new(id, role, config.duration, seed, handle, Arc::clone(shared)),
@@ -73,7 +79,9 @@ impl Clients {
                 .filter(move |(role, _)| *role == wanted)
                 .map(|(_, own)| Arc::clone(own))
         };
-        let writers = of(Role::Writer).map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
+        let writers = of(Role::Writer)
+            .chain(beside)
+            .map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
         let readers =
             of(Role::Reader).map(|own| cell.drive(own.id.0, config.reader_rate, Arc::new(Reader::new(own))));
         let floor = vec![
