@@ -36,6 +36,7 @@ async fn one_commit(faults: &str) -> (CellOutcome, Vec<Asked>) {
         settings: &settings,
         store: &store,
         meters: Arc::clone(&store.meters),
+        shared_handle: false,
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),

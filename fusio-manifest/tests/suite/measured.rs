@@ -41,6 +41,7 @@ async fn measured(mutant: Option<Mutant>) -> (CellOutcome, Verdict) {
         settings: &settings,
         store: &store,
         meters: Arc::clone(&store.meters),
+        shared_handle: false,
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),
