@@ -49,6 +49,8 @@ refused 'PERF_STROE .*PERF_STORE' PERF_STROE=s3
 refused 'PERF_LATENCY.*PERF_STORE=s3' PERF_STORE=s3 PERF_LATENCY=none PERF_S3_BUCKET=perf
 refused 'PERF_S3_BUCKET' PERF_STORE=s3
 refused 'PERF_FAULTS.*fault rule 1' PERF_FAULTS='cas explode'
+refused 'PERF_COMPARE: .*/no-such.csv is not there' PERF_COMPARE=no-such.csv
+refused 'PERF_COMPARE: .*/README.md is not a CSV of this harness' PERF_COMPARE=README.md
 # Nothing listens on port 9.
 refused 'PERF_S3_ENDPOINT' PERF_STORE=s3 PERF_S3_ENDPOINT=http://127.0.0.1:9 PERF_S3_BUCKET=perf \
     AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1

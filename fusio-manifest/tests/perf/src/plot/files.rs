@@ -39,7 +39,9 @@ impl RunFiles {
         let ending = |end: &'static str| names.iter().filter(move |name| name.ends_with(end));
         let mut files = Self::default();
         files.read_results(folder, ending(".result.json"));
-        let csvs = ending(".csv").filter(|name| !name.ends_with("_detail.csv"));
+        // Repeats are measurements of a cell that its own row sums up.
+        let beside = |name: &str| name.ends_with("_detail.csv") || name.ends_with("_repeats.csv");
+        let csvs = ending(".csv").filter(|name| !beside(name));
         for name in csvs {
             files.read_cells(folder, name);
         }

@@ -1,6 +1,9 @@
 //! Holding a run against an earlier one: which one, whether it may be, and what came of it.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
 
 use super::{Context, conclude::Run, judge::Judgement};
 use crate::{
@@ -107,6 +110,34 @@ pub(super) fn hold(
         name: earlier.name.clone(),
         comparison,
         gate,
+    })
+}
+
+/// The same for a run that has written its CSV already, of cells whose load a schedule offers. What fails it is added
+/// to `failures`.
+pub(super) fn hold_written(context: &Context, csv: &Path, failures: &mut Vec<String>) -> Option<Against> {
+    let earlier = context.earlier.as_ref()?;
+    if context.interrupt.is_set() {
+        return None;
+    }
+    let written = match read_recording(csv) {
+        Ok(written) => written,
+        Err(why) => {
+            failures.push(why);
+            return None;
+        }
+    };
+    let conditions = Conditions {
+        store: context.settings.store.name(),
+        has_faults: context.has_faults(),
+        open_loop: true,
+    };
+    let comparison = compare(earlier, &written.rows, conditions);
+    failures.extend(comparison.failures());
+    Some(Against {
+        name: earlier.name.clone(),
+        comparison,
+        gate: None,
     })
 }
 

@@ -172,7 +172,11 @@ async fn find(context: &Context, writers: u32, shared: bool) -> Result<Found, St
         if outcome.interrupted {
             break;
         }
-        let cell = context.summarize(&config, &outcome);
+        let mut cell = context.summarize(&config, &outcome);
+        if shared {
+            // Everything else of its label is that of writers with own handles at the same rate.
+            cell.columns.config_label.push_str("_shared");
+        }
         let own = Judgement::of_part(
             &name_of((writers, shared), number),
             &outcome.history,

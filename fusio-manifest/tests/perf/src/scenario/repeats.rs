@@ -98,7 +98,10 @@ pub(super) async fn measure(context: &Context) -> Ended<BaselineFields> {
     let Some(judgement) = judgement else {
         return context.could_not_begin("interrupted before the measurement began".to_owned());
     };
-    let cell = together.summary(&context.settings);
+    let mut cell = together.summary(&context.settings);
+    cell.began = repeats
+        .first()
+        .map_or(cell.began, |first: &CellSummary| first.began);
     let (verdict, reason) = conclude_repeats(context, &RUN, &cell, &repeats, judgement);
     Ended {
         verdict,

@@ -4,7 +4,11 @@
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use super::{
-    Context, Ended, Plan, baseline::tries, judge::Judgement, reason, run_continuing, workload_requests,
+    Comparable, Context, Ended, Plan,
+    against::{self, Against},
+    baseline::tries,
+    judge::Judgement,
+    reason, run_continuing, workload_requests,
 };
 use crate::{
     config::{WorkloadConfig, create_config_label, generate_all_configs_v2},
@@ -61,7 +65,12 @@ pub fn sweep() -> Result<(), String> {
         duration,
         adjust,
     };
-    run_continuing(&plan, None, look_for_earlier, async |context| {
+    let comparable = Comparable {
+        cells: configs,
+        open_loop: true,
+        has_repeats: false,
+    };
+    run_continuing(&plan, Some(&comparable), look_for_earlier, async |context| {
         measure(context).await
     })
 }
@@ -270,6 +279,8 @@ fn conclude(context: &Context, mut sweep: Sweep) -> Ended<SweepFields> {
     if !missing.is_empty() {
         failures.push(format!("missing: {}", missing.join(", ")));
     }
+    let csv = context.folder.path().join(format!("{STEM}.csv"));
+    let against = against::hold_written(context, &csv, &mut failures);
     let verdict = match (context.interrupt.is_set(), failures.is_empty()) {
         (true, _) => Verdict::Interrupted,
         (false, true) => Verdict::Pass,
@@ -280,12 +291,16 @@ fn conclude(context: &Context, mut sweep: Sweep) -> Ended<SweepFields> {
     files.append(&mut sweep.files);
     files.push(context.folder.path().join(RESULT));
     if let Some(path) = &context.settings.summary {
-        let text = table::markdown(context, &sweep.records, verdict, &failures);
+        let mut text = table::markdown(context, &sweep.records, verdict, &failures);
+        text.extend(against.as_ref().map(Against::markdown));
         if let Err(error) = append(path, &text) {
             failures.push(error.to_string());
         }
     }
-    context.say(|out| table::write(out, &sweep, &fields, verdict, &failures, &files));
+    context.say(|out| {
+        table::write(out, &sweep, &fields, verdict, &failures, &files)?;
+        against.as_ref().map_or(Ok(()), |against| against.write(out))
+    });
     Ended {
         verdict,
         valid: fields.valid_cells == sweep.labels.len(),
