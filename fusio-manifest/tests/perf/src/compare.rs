@@ -1,7 +1,7 @@
 //! Comparing runs: what changed, and whether it changed by more than runs of one thing differ. Pure: whoever calls
 //! it reads and writes the files.
 //!
-//! Two runs are held against each other by [`compare`], line by line, each with the [noise](noise) that such a
+//! Two runs are held against each other by [`compare`], line by line, each with the [noise] that such a
 //! number has; it fails nothing but request counts. Several repeats of each are held against each other by the
 //! [`gate`](gate::judge), which finds regressions of latency.
 
