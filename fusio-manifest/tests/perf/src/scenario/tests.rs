@@ -5,11 +5,13 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::*;
+use super::{lifecycle::put_down, *};
 use crate::{
     export::{RunFacts, columns_csv, detail_csv, write_numbers},
     history::write_jsonl,
+    plot,
     run::run_loop,
+    simulate,
 };
 
 /// Carries out `body` in virtual time, with these settings: for the tests of any scenario.
