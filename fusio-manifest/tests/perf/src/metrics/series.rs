@@ -86,4 +86,16 @@ mod tests {
             vec![Vec::<f64>::new(); 2]
         );
     }
+
+    #[test]
+    fn what_is_delayed_falls_due_later_and_takes_as_long() {
+        let ms = Duration::from_millis;
+        let mut series = Series::default();
+        series.push(ms(0), ms(5));
+        series.push(ms(999), ms(6));
+        series.delay(ms(1_000));
+        let delayed: Vec<_> = series.iter().collect();
+        assert_eq!(delayed, [(ms(1_000), ms(5)), (ms(1_999), ms(6))]);
+        assert_eq!(series.blocks(ms(2_000), 2), [vec![], vec![5.0, 6.0]]);
+    }
 }

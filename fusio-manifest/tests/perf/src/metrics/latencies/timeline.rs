@@ -278,4 +278,30 @@ mod tests {
         let text = serde_json::to_string(&timeline).unwrap();
         assert_eq!(serde_json::from_str::<Timeline>(&text).unwrap(), timeline);
     }
+
+    #[test]
+    fn what_is_delayed_falls_into_later_intervals_and_adds_up_to_the_same() {
+        let mut timeline = Timeline::default();
+        for (at, duration) in samples(60) {
+            timeline.record(at, duration);
+        }
+        let mut delayed = timeline.clone();
+        delayed.delay(Duration::from_secs(120));
+        let starts = |timeline: &Timeline| {
+            timeline
+                .intervals()
+                .map(|interval| interval.start)
+                .collect::<Vec<_>>()
+        };
+        let later: Vec<_> = starts(&timeline)
+            .iter()
+            .map(|start| *start + Duration::from_secs(120))
+            .collect();
+        assert_eq!(starts(&delayed), later);
+        assert_eq!(delayed.total().histogram(), timeline.total().histogram());
+        // So late that intervals become longer.
+        delayed.delay(Duration::from_secs(3_600));
+        assert!(delayed.length() > timeline.length());
+        assert_eq!(delayed.count(), timeline.count());
+    }
 }
