@@ -126,8 +126,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Of a store of this name. Embedded: A/A pairs on two shared cores. A real one: assumed, until a recording
-    /// with repeats tells more.
+    /// Of a store of this name. Assumed, until recordings with repeats tell more; a few A/A pairs of the embedded
+    /// store on two shared cores did not contradict it.
     pub fn of_store(store: &str) -> Self {
         match store {
             "simulated" => Self {

@@ -300,7 +300,7 @@ mod tests {
         let svg = |height| {
             let panel = Panel {
                 x: Axis::new("", Scale::names(["p50"])),
-                y: Axis::new("ms", Scale::log([50.0, 30_000.0])),
+                y: Axis::new("ms", Scale::log([50.0, 9_000.0])),
                 height,
                 series: vec![Series::new("all", 0, vec![point(100.0, false)])],
             };
