@@ -28,6 +28,7 @@ mod layout;
 mod publish;
 mod queue;
 mod spill;
+mod standings;
 mod stored;
 mod ticket;
 mod upkeep;

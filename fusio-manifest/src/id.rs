@@ -65,6 +65,32 @@ wide_id! {
     Nonce
 }
 
+/// Which handle made a HEAD: the first 32 bits of the nonces of all its HEADs, drawn once. It serves fairness and
+/// nothing else, so that two handles may share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HandleTag(u32);
+
+impl HandleTag {
+    const BITS: u32 = u32::BITS;
+
+    pub(crate) fn draw(entropy: &dyn Entropy) -> Result<Self, EntropyFailed> {
+        Ok(Self::of(Nonce::draw(entropy)?))
+    }
+
+    /// Of the handle whose HEAD has this nonce.
+    pub(crate) fn of(nonce: Nonce) -> Self {
+        Self((nonce.bits() >> (u128::BITS - Self::BITS)) as u32)
+    }
+
+    /// A nonce for a HEAD of this handle, with 96 bits of its own.
+    pub(crate) fn nonce(self, entropy: &dyn Entropy) -> Result<Nonce, EntropyFailed> {
+        let own = Nonce::draw(entropy)?.bits() & (u128::MAX >> Self::BITS);
+        Ok(Nonce::from_bits(
+            u128::from(self.0) << (u128::BITS - Self::BITS) | own,
+        ))
+    }
+}
+
 /// The name of an immutable object: the epoch of the HEAD that its writer held, and a nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {

@@ -10,7 +10,6 @@ use crate::{
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::Swap,
-    id::Nonce,
     log_store::Logged,
     state::State,
 };
@@ -148,7 +147,7 @@ impl Wire {
 
     /// Sends a HEAD that swaps in what was spilled and commits nothing. Losing its race is no error.
     async fn swap_in(&mut self, base: Arc<State>, swaps: Vec<Swap>, deadline: Moment) -> Result<()> {
-        let nonce = Nonce::draw(&*self.io.access.entropy)?;
+        let nonce = self.nonce()?;
         let change = Layout::default().change(swaps);
         let body = Body::build(base, nonce, &change, None, Logged::new())?;
         match self.publisher.publish(&body, &[], deadline).await {

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::Head,
     head_io::HeadIo,
-    id::Nonce,
+    id::{HandleTag, Nonce},
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     mutant::{Broken, Mutant},
@@ -46,6 +46,7 @@ pub(crate) struct Wire {
     pub(super) commit_timeout: Duration,
     pub(super) broken: Broken,
     arrivals: u64,
+    tag: Option<HandleTag>,
 }
 
 /// What one turn of the wire came to.
@@ -74,6 +75,7 @@ impl Wire {
             commit_timeout: options.commit_timeout,
             broken: options.broken(),
             arrivals: 0,
+            tag: None,
         }
     }
 
@@ -97,7 +99,8 @@ impl Wire {
                 continue;
             }
             if let Turn::Landed(commits) = self.round().await {
-                gather(commits, &mut receiver, |request| {
+                let waiting = self.queue.len();
+                gather(commits, waiting, &mut receiver, |request| {
                     self.push(request);
                     self.queue.len()
                 })
@@ -161,12 +164,10 @@ impl Wire {
             }
         }
         let first = batch.members.first().map(|member| member.prepared.id);
-        let built = Nonce::draw(&*self.io.access.entropy)
-            .map_err(Error::from)
-            .and_then(|nonce| {
-                let change = layout.change(swaps.clone());
-                Body::build(base, nonce, &change, first, layout.logged)
-            });
+        let built = self.nonce().and_then(|nonce| {
+            let change = layout.change(swaps.clone());
+            Body::build(base, nonce, &change, first, layout.logged)
+        });
         let body = match built {
             Ok(body) => body,
             Err(error) => {
@@ -193,7 +194,7 @@ impl Wire {
         match published {
             Published::Landed { sent, certified } => {
                 let commits = batch.members.len();
-                self.won();
+                self.won(body);
                 answer(batch, body);
                 if let Some(certified) = certified {
                     self.refresher.serve_waiting(sent, &certified);
@@ -202,7 +203,7 @@ impl Wire {
                 return Turn::Landed(commits);
             }
             Published::Lost => {
-                self.contention.lost_race(self.io.access.clock.now());
+                self.lost_race();
                 batch.members = lost(batch.members);
             }
             Published::Refused(error) => {
@@ -299,13 +300,32 @@ impl Wire {
         self.io.access.clock.now().saturating_add(self.commit_timeout)
     }
 
+    /// The nonce of this handle's next HEAD.
+    pub(super) fn nonce(&mut self) -> Result<Nonce> {
+        let entropy = &*self.io.access.entropy;
+        let tag = match self.tag {
+            Some(tag) => tag,
+            None => *self.tag.insert(HandleTag::draw(entropy)?),
+        };
+        Ok(tag.nonce(entropy)?)
+    }
+
     /// A body has landed: from now on others may go first, if this handle has met any lately.
-    fn won(&mut self) {
+    fn won(&mut self, body: &Body) {
         let (get, put) = self.io.cache.latencies();
         let access = &self.io.access;
+        self.contention.learn(&body.head.nonces);
+        let own = HandleTag::of(body.nonce());
         if let (Ok(whether), Ok(how_long)) = (access.entropy.unit(), access.entropy.unit()) {
             let draws = Draws { whether, how_long };
-            self.contention.won(access.clock.now(), get, put, draws);
+            self.contention.won(access.clock.now(), own, get, put, draws);
+        }
+    }
+
+    fn lost_race(&mut self) {
+        self.contention.lost_race(self.io.access.clock.now());
+        if let Ok(current) = self.io.cache.current() {
+            self.contention.learn(&current.state.head.nonces);
         }
     }
 

@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Freshness, Manifest, MemoryStore, Options, RequestClass, RequestCounts, RequestMeter, Transaction,
+    Clock as _, Freshness, Manifest, MemoryStore, Options, RequestClass, RequestCounts, RequestMeter,
+    TokioClock, Transaction,
 };
+use tokio::task::JoinSet;
 
 use crate::{
     faulty::{Fault, FaultyStore, Gate},
@@ -117,7 +119,7 @@ async fn many_commits_at_once_share_two_puts() {
     let (store, founder) = founded().await;
     let (meter, manifest) = metered(&store, options(2)).await;
     let before = meter.counts();
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for number in 0..64 {
         let manifest = manifest.clone();
         tasks.spawn(async move {
@@ -240,4 +242,41 @@ async fn a_state_older_than_half_the_retention_is_looked_at_first() {
     assert_eq!(faulty.looks(), 1);
     founder.close().await;
     manifest.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_of_one_handle_share_each_put_however_few_they_are() {
+    const COMMITS: u32 = 20;
+    const LATENCY: Duration = Duration::from_millis(60);
+    for callers in [1_u32, 2, 3, 64] {
+        let (store, founder) = founded().await;
+        let faulty = FaultyStore::over(store.clone()).with_latency(LATENCY);
+        let manifest = Manifest::open(Arc::new(faulty.clone()), PREFIX, options(2))
+            .await
+            .unwrap();
+        let began = TokioClock::new();
+        let mut tasks = JoinSet::new();
+        for caller in 0..callers {
+            let manifest = manifest.clone();
+            tasks.spawn(async move {
+                pause(Duration::from_micros(caller.into())).await;
+                for commit in 0..COMMITS {
+                    put(&manifest, &format!("{caller}"), &format!("{commit}"))
+                        .await
+                        .unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+        // The first who comes goes alone, the others while that PUT is on the wire.
+        let puts = COMMITS + u32::from(callers > 1);
+        assert_eq!(faulty.bodies().len(), puts as usize, "{callers} callers");
+        assert_eq!(
+            began.now(),
+            LATENCY * puts,
+            "{callers} callers: nobody waits for more"
+        );
+        manifest.close().await;
+        founder.close().await;
+    }
 }
