@@ -162,6 +162,17 @@ impl StoreUnderTest {
         self.budget.is_spent()
     }
 
+    /// The latest requests as the server saw them, if it is in this process.
+    #[cfg(test)]
+    pub(crate) fn request_log(
+        &self,
+    ) -> Option<std::collections::VecDeque<crate::s3::request_log::LoggedRequest>> {
+        match &self.bucket {
+            Bucket::S3(_, Some(server)) => Some(server.requests().latest),
+            Bucket::S3(_, None) | Bucket::Simulated(_) => None,
+        }
+    }
+
     /// Windows and counts of the injected faults begin anew.
     pub fn restart_faults(&self) {
         self.bucket.set_faults(self.faults.clone(), self.seed);

@@ -14,6 +14,8 @@ use crate::{
     simulate,
 };
 
+mod bill;
+
 /// Carries out `body` in virtual time, with these settings: for the tests of any scenario.
 pub(super) fn simulated<T>(vars: &[(&str, &str)], body: impl AsyncFnOnce(&Context) -> T) -> T {
     static CALLS: AtomicU32 = AtomicU32::new(0);
