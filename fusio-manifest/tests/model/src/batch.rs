@@ -81,9 +81,7 @@ impl Step<'_> {
         let queue = std::mem::take(&mut self.state.handles[handle].queue);
         let (mut members, mut deferred) = (Vec::new(), Vec::new());
         for id in queue {
-            if self.state.caller(id).is_left()
-                && !self.configuration.is_broken_by(Broken::DroppedCallerCommits)
-            {
+            if self.state.caller(id).is_left() && !self.may_enter_though_left(id) {
                 continue;
             }
             if self.configuration.is_broken_by(Broken::SkipValidation) {
@@ -101,12 +99,26 @@ impl Step<'_> {
         (members, deferred)
     }
 
+    /// In a broken variant: who left a body enters the next.
+    pub(crate) fn may_enter_though_left(&self, id: TransactionId) -> bool {
+        let left_body = matches!(
+            self.state.caller(id).stage,
+            Stage::Unknown(_) | Stage::NotCommitted(Why::Asked)
+        );
+        left_body && self.configuration.is_broken_by(Broken::DroppedCallerCommits)
+    }
+
     pub(crate) fn tell_conflict(&mut self, id: TransactionId) {
         if self.state.caller(id).is_left() {
             return;
         }
-        self.judge_conflict(id);
-        self.caller_mut(id).told(Stage::NotCommitted(Why::Conflict));
+        if self.has_reason(id) {
+            self.caller_mut(id).told(Stage::NotCommitted(Why::Conflict));
+        } else {
+            // It may come yet: its snapshot is kept to be held against what lands.
+            self.caller_mut(id).stage = Stage::NotCommitted(Why::Conflict);
+            self.state.history.without_reason.push(id);
+        }
     }
 
     /// A commit after its snapshot wrote what it read; where commits since were folded away unseen, what it read is
@@ -140,7 +152,7 @@ impl Step<'_> {
     }
 
     /// The members as items of the log behind `base`.
-    fn layout(&mut self, members: &[TransactionId], base: &Head) -> Vec<LogItem> {
+    fn layout(&self, members: &[TransactionId], base: &Head) -> Vec<LogItem> {
         let mut items = Vec::new();
         let mut next_txn = base.last_txn + 1;
         let mut rest = members;
@@ -167,11 +179,7 @@ impl Step<'_> {
 
     /// The log object that holds the first of `members`, and the members behind those that it holds, if they are
     /// the ones that it holds, in its order, and it is not behind the collector's fence.
-    fn held<'m>(
-        &mut self,
-        members: &'m [TransactionId],
-        base: &Head,
-    ) -> Option<(Stored, &'m [TransactionId])> {
+    fn held<'m>(&self, members: &'m [TransactionId], base: &Head) -> Option<(Stored, &'m [TransactionId])> {
         let first = members.first()?;
         let stored = self.state.caller(*first).stored.clone()?;
         if self.configuration.is_broken_by(Broken::NamedWithoutMember) {
@@ -180,12 +188,7 @@ impl Step<'_> {
             return Some((stored, members.get(these..)?));
         }
         let (these, behind) = members.split_at_checked(stored.ids.len())?;
-        let object = Object::Log {
-            ids: stored.ids.clone(),
-            inside: Vec::new(),
-        };
-        (these == stored.ids && self.is_before_fence(stored.object, base, || object))
-            .then_some((stored, behind))
+        (these == stored.ids && self.is_before_fence(stored.object, base)).then_some((stored, behind))
     }
 
     /// The queued transactions that have to lie in a log object before they can be sent, and do not yet.

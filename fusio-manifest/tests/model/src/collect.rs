@@ -135,7 +135,7 @@ impl Step<'_> {
         }
     }
 
-    pub(crate) fn collection_applies(&mut self, upkeep: &Upkeep, base: &Head) -> bool {
+    pub(crate) fn collection_applies(&self, upkeep: &Upkeep, base: &Head) -> bool {
         match (upkeep, base.collection) {
             (Upkeep::NameList { list, .. }, None) => list.epoch >= base.epoch,
             (Upkeep::Condemn { list }, Some(collection)) => collection.list == *list && !collection.condemned,

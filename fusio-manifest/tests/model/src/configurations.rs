@@ -1,5 +1,7 @@
 //! Small worlds, each about one part of the protocol, explored to the end.
 
+pub(crate) mod large;
+
 use crate::{
     configuration::{Budget, Configuration, Transaction},
     reached::Reached,
@@ -20,7 +22,7 @@ const ONE_OF_EACH_FAULT: &[Reached] = &[
 ];
 
 /// What the ordinary tests explore.
-pub fn ordinary() -> Vec<Configuration> {
+pub(crate) fn ordinary() -> Vec<Configuration> {
     vec![
         commits(),
         retries(),
@@ -29,8 +31,11 @@ pub fn ordinary() -> Vec<Configuration> {
         spills(),
         large_transactions(),
         folds(),
+        racing_folds(),
         merges(),
+        log_objects(),
         collection(),
+        two_collections(),
         pins(),
         fence(),
         reads(),
@@ -41,7 +46,6 @@ pub fn ordinary() -> Vec<Configuration> {
 pub(crate) fn commits() -> Configuration {
     let transactions = vec![
         Transaction::of(0).reading(0).writing(0),
-        Transaction::of(0).writing(0),
         Transaction::of(1).reading(0).writing(0),
     ];
     Configuration::new("commits", 2, transactions)
@@ -69,8 +73,22 @@ pub(crate) fn batches() -> Configuration {
         Transaction::of(1).reading(1).writing(0),
     ];
     Configuration::new("batches", 2, transactions)
-        .with(Budget::faults())
-        .reaching(ONE_OF_EACH_FAULT)
+        .with(Budget {
+            request_lost: 0,
+            replayed: 0,
+            crash: 0,
+            ..Budget::faults()
+        })
+        .reaching(&[
+            Reached::AllCommitted,
+            Reached::ReplyLost,
+            Reached::Late,
+            Reached::AnsweredEarly,
+            Reached::Refused,
+            Reached::UnknownCommitted,
+            Reached::UnknownNotCommitted,
+            Reached::Conflict,
+        ])
 }
 
 /// Three handles, two transactions each.
@@ -102,20 +120,19 @@ pub(crate) fn spills() -> Configuration {
         .with(Budget {
             reply_lost: 1,
             late: 1,
-            replayed: 1,
-            crash: 1,
             leave: 1,
-            spill: 2,
+            spill: 1,
             ..Budget::default()
         })
         .reaching(&[
             Reached::AllCommitted,
             Reached::Spill,
+            Reached::ReplyLost,
             Reached::Late,
-            Reached::Crash,
             Reached::ObjectUnderWay,
             Reached::UnknownCommitted,
             Reached::UnknownNotCommitted,
+            Reached::Conflict,
         ]);
     configuration.nonces_kept = 1;
     configuration
@@ -130,9 +147,11 @@ pub(crate) fn large_transactions() -> Configuration {
     ];
     let mut configuration = Configuration::new("large transactions", 2, transactions)
         .with(Budget {
-            upload: 3,
-            spill: 1,
-            ..Budget::faults()
+            reply_lost: 1,
+            late: 1,
+            leave: 1,
+            upload: 2,
+            ..Budget::default()
         })
         .reaching(&[
             Reached::AllCommitted,
@@ -155,22 +174,46 @@ pub(crate) fn folds() -> Configuration {
     let mut configuration = Configuration::new("folds", 2, transactions)
         .with(Budget {
             reply_lost: 1,
-            late: 1,
-            leave: 1,
             spill: 2,
-            fold: 2,
+            fold: 1,
             ..Budget::default()
         })
         .reaching(&[
             Reached::AllCommitted,
             Reached::Fold,
-            Reached::TwoRuns,
+            Reached::ReplyLost,
             Reached::Conflict,
-            Reached::ObjectUnderWay,
-            Reached::UnknownCommitted,
         ]);
     configuration.nonces_kept = 1;
     configuration
+}
+
+/// Two handles fold the same objects.
+pub(crate) fn racing_folds() -> Configuration {
+    let transactions = vec![Transaction::of(0).writing(0), Transaction::of(1).writing(1)];
+    let mut configuration = Configuration::new("racing folds", 2, transactions)
+        .with(Budget {
+            reply_lost: 1,
+            late: 1,
+            spill: 2,
+            fold: 2,
+            ..Budget::default()
+        })
+        .reaching(&[Reached::AllCommitted, Reached::TwoRuns, Reached::ObjectUnderWay]);
+    configuration.nonces_kept = 1;
+    configuration
+}
+
+/// Log objects beside a spill and a collection.
+pub(crate) fn log_objects() -> Configuration {
+    let transactions = vec![Transaction::of(0).writing(0), Transaction::of(1).writing(1)];
+    Configuration::new("log objects", 2, transactions)
+        .with(Budget {
+            spill: 2,
+            collect: 1,
+            ..Budget::default()
+        })
+        .reaching(&[Reached::AllCommitted, Reached::Spill])
 }
 
 /// Runs with deletions in them are merged while others fold and commit.
@@ -183,7 +226,6 @@ pub(crate) fn merges() -> Configuration {
     let mut configuration = Configuration::new("merges", 2, transactions)
         .with(Budget {
             reply_lost: 1,
-            crash: 1,
             spill: 2,
             fold: 2,
             merge: 1,
@@ -194,31 +236,46 @@ pub(crate) fn merges() -> Configuration {
             Reached::TwoRuns,
             Reached::Merge,
             Reached::ReplyLost,
-            Reached::Crash,
         ]);
     configuration.nonces_kept = 1;
     configuration
 }
 
-/// Two rounds of collection beside a spill and a fold; deletions and objects that arrive late, deaths, lost replies.
+/// A collection beside a spill and a fold, with lost replies and deaths at every point of it.
 pub(crate) fn collection() -> Configuration {
     let transactions = vec![Transaction::of(0).writing(0)];
     Configuration::new("collection", 2, transactions)
         .with(Budget {
             reply_lost: 1,
-            late: 1,
             crash: 1,
             spill: 1,
             fold: 1,
+            collect: 1,
+            ..Budget::default()
+        })
+        .reaching(&[
+            Reached::Fold,
+            Reached::Condemned,
+            Reached::Deleted,
+            Reached::ReplyLost,
+            Reached::Crash,
+        ])
+}
+
+/// Two collections, at once and one after the other, with deletions and objects that arrive late.
+pub(crate) fn two_collections() -> Configuration {
+    let transactions = vec![Transaction::of(0).writing(0)];
+    Configuration::new("two collections", 2, transactions)
+        .with(Budget {
+            late: 1,
+            spill: 1,
             collect: 2,
             ..Budget::default()
         })
         .reaching(&[
-            Reached::Condemned,
             Reached::Deleted,
             Reached::DeleteUnderWay,
             Reached::SecondCollection,
-            Reached::Crash,
             Reached::ObjectUnderWay,
         ])
 }
@@ -228,19 +285,15 @@ pub(crate) fn pins() -> Configuration {
     let transactions = vec![Transaction::of(0).writing(0)];
     Configuration::new("pins and readers", 2, transactions)
         .with(Budget {
-            reply_lost: 1,
-            late: 1,
             spill: 1,
             fold: 1,
             collect: 1,
             pin: 1,
-            unpin: 1,
             hold: 1,
             ..Budget::default()
         })
         .reaching(&[
             Reached::Pin,
-            Reached::Unpinned,
             Reached::ReaderExpired,
             Reached::ReaderServed,
             Reached::Deleted,
@@ -255,11 +308,9 @@ pub(crate) fn fence() -> Configuration {
     ];
     Configuration::new("fence", 2, transactions)
         .with(Budget {
-            reply_lost: 1,
             late: 1,
             upload: 2,
-            spill: 1,
-            collect: 2,
+            collect: 1,
             ..Budget::default()
         })
         .reaching(&[
@@ -268,7 +319,6 @@ pub(crate) fn fence() -> Configuration {
             Reached::Condemned,
             Reached::Deleted,
             Reached::DeleteUnderWay,
-            Reached::SecondCollection,
         ])
 }
 
@@ -278,9 +328,7 @@ pub(crate) fn reads() -> Configuration {
     let mut configuration = Configuration::new("fresh reads", 2, transactions)
         .with(Budget {
             reply_lost: 1,
-            late: 1,
-            replayed: 1,
-            read: 4,
+            read: 3,
             ..Budget::default()
         })
         .reaching(&[Reached::AllCommitted, Reached::TwoLooks, Reached::ReplyLost]);

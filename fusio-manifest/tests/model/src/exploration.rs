@@ -1,6 +1,6 @@
 //! Explores a configuration: every state, until the first violation, or at random.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use stateright::{
     Checker, DiscoveryClassification, HasDiscoveries, Model as _, Path, UniformChooser,
@@ -32,6 +32,40 @@ pub struct Exploration {
     pub unreached: Vec<&'static str>,
 }
 
+impl Exploration {
+    /// True if nothing was violated and everything was reached that had to be.
+    pub fn holds(&self) -> bool {
+        self.violations.is_empty() && self.unreached.is_empty()
+    }
+}
+
+/// A row of a table.
+impl fmt::Display for Exploration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            states,
+            unique_states,
+            depth,
+            duration,
+            violations,
+            unreached,
+        } = self;
+        write!(
+            f,
+            "| {name} | {states} | {unique_states} | {depth} | {:.1} s |",
+            duration.as_secs_f64()
+        )?;
+        match (violations.first(), unreached.as_slice()) {
+            (Some(Counterexample { property, steps }), _) => {
+                write!(f, " violated: {property}: {} |", steps.join(", "))
+            }
+            (None, []) => write!(f, " holds |"),
+            (None, unreached) => write!(f, " not reached: {} |", unreached.join(", ")),
+        }
+    }
+}
+
 /// How a property is violated.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
@@ -53,7 +87,7 @@ impl Counterexample {
 
 /// Explores every state, on `threads` threads.
 pub fn explore(configuration: &Configuration, threads: usize) -> Exploration {
-    let checker = Protocol(configuration.clone()).checker().threads(threads);
+    let checker = Protocol::new(configuration).checker().threads(threads);
     let checker = checker.finish_when(HasDiscoveries::AnyFailures);
     found(configuration, |findings| {
         checker.spawn_bfs().join_and_report(findings)
@@ -62,7 +96,7 @@ pub fn explore(configuration: &Configuration, threads: usize) -> Exploration {
 
 /// Takes random steps until so many states were come by.
 pub fn simulate(configuration: &Configuration, seed: u64, states: usize) -> Exploration {
-    let checker = Protocol(configuration.clone()).checker();
+    let checker = Protocol::new(configuration).checker();
     let checker = checker
         .finish_when(HasDiscoveries::AnyFailures)
         .target_state_count(states);
@@ -73,14 +107,17 @@ pub fn simulate(configuration: &Configuration, seed: u64, states: usize) -> Expl
     })
 }
 
-/// The shortest way to violate anything, if there is one.
+/// The shortest way to violate this property, if there is one.
 ///
 /// The explorer finds a violation near the shortest: it goes on for some states before it looks what it found. So it
 /// is run again with fewer steps, until that finds none.
-pub fn shortest_counterexample(configuration: &Configuration) -> Option<Counterexample> {
+pub fn shortest_counterexample(
+    configuration: &Configuration,
+    property: &'static str,
+) -> Option<Counterexample> {
     let mut shortest: Option<Counterexample> = None;
     loop {
-        let mut checker = Protocol(configuration.clone())
+        let mut checker = Protocol::for_one(configuration, property)
             .checker()
             .finish_when(HasDiscoveries::AnyFailures);
         if let Some(shortest) = &shortest {

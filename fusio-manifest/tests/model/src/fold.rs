@@ -107,24 +107,19 @@ impl Step<'_> {
     }
 
     /// Its inputs still stand, all of them, in place, compared by the names of their objects.
-    pub(crate) fn fold_applies(&mut self, upkeep: &Upkeep, base: &Head) -> bool {
+    pub(crate) fn fold_applies(&self, upkeep: &Upkeep, base: &Head) -> bool {
         let (run, stand) = match upkeep {
             Upkeep::Fold { inputs, run } => (run, self.inputs_stand(inputs, run, base)),
             Upkeep::Merge { inputs, run } => (run, oldest_runs(base) == Some(*inputs)),
             _ => return false,
         };
-        if !stand {
-            return false;
-        }
-        let content = self.state.store.get(run.table).cloned();
-        let content = content.unwrap_or(Object::Table(Vec::new()));
-        self.is_before_fence(run.table, base, || content)
+        stand && self.is_before_fence(run.table, base)
     }
 
     fn inputs_stand(&self, inputs: &[LogReference], run: &Run, base: &Head) -> bool {
         if self.configuration.is_broken_by(Broken::OrderByLess) {
-            // Behind the run the log goes on with a later commit: `<` where it should be equality.
-            return base.last_txn > run.last_txn;
+            // What is kept of the log lies behind the run: `<` where it should be equality.
+            return base.last_txn >= run.last_txn;
         }
         inputs.len() <= base.log.len()
             && inputs

@@ -17,8 +17,8 @@ pub(crate) struct History {
     pub(crate) unserializable: bool,
     /// A fresh read returned less than was known when it began.
     pub(crate) stale_read: bool,
-    /// A conflict was told that there was none.
-    pub(crate) needless_conflict: bool,
+    /// Who was told of a conflict that was none then.
+    pub(crate) without_reason: Vec<TransactionId>,
     /// A HEAD landed that breaks I2.
     pub(crate) went_back: bool,
     /// A HEAD landed that breaks I3.
@@ -98,17 +98,15 @@ impl Step<'_> {
         self.state.history.commits.push(id);
     }
 
-    /// A conflict was told: was there one?
-    pub(crate) fn judge_conflict(&mut self, id: TransactionId) {
+    /// Whether a commit that landed is a reason to tell `id` of a conflict.
+    pub(crate) fn has_reason(&self, id: TransactionId) -> bool {
         let history = &self.state.history;
         let snapshot = self.state.caller(id).snapshot;
         let last = crate::head::count(&history.commits);
-        let overwritten = |key: &Key| {
+        let mut reads = self.configuration.transaction(id).reads.iter();
+        reads.any(|key| {
             let newest = history.newest(self.configuration, *key, last);
             newest.is_some_and(|(txn, _)| txn > snapshot)
-        };
-        let reads = &self.configuration.transaction(id).reads;
-        let reason = reads.iter().any(overwritten);
-        self.state.history.needless_conflict |= !reason;
+        })
     }
 }

@@ -28,10 +28,27 @@ mod spill;
 mod state;
 mod store;
 mod upkeep;
+mod variants;
 
 pub use broken::Broken;
 pub use configuration::Configuration;
-pub use configurations::ordinary;
 pub use exploration::{Counterexample, Exploration, explore, shortest_counterexample, simulate};
+pub use variants::{Variant, Verdict, variants};
+
+/// Worlds that the ordinary tests explore to the end.
+pub fn ordinary() -> Vec<Configuration> {
+    configurations::ordinary()
+}
+
+/// Larger ones: minutes each.
+pub fn large() -> Vec<Configuration> {
+    configurations::large::all()
+}
+
+/// Three handles, two transactions each, every fault and all maintenance: too many states to see them all.
+pub fn product() -> Configuration {
+    configurations::large::product()
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,29 +1,41 @@
-//! Explores the model and prints tables: `cargo run -p manifest-model`.
+//! Explores the model and prints what it found: `cargo run -p manifest-model -- [large] [NAME ...]`.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
-fn main() -> std::io::Result<()> {
-    let only: Vec<String> = std::env::args().skip(1).collect();
-    let mut out = std::io::stdout();
-    for configuration in manifest_model::ordinary() {
-        if !only.is_empty() && !only.iter().any(|name| configuration.name.contains(name.as_str())) {
-            continue;
+use manifest_model::{explore, large, ordinary, product, simulate, variants};
+
+fn main() -> io::Result<()> {
+    let (large_too, only): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word == "large");
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let mut out = io::stdout();
+    let configurations = if large_too.is_empty() { ordinary() } else { large() };
+    writeln!(
+        out,
+        "| world | states | unique | depth | time | |\n|---|--:|--:|--:|--:|---|"
+    )?;
+    for configuration in configurations {
+        if wanted(configuration.name) {
+            writeln!(out, "{}", explore(&configuration, 2))?;
         }
-        let found = manifest_model::explore(&configuration, 2);
-        writeln!(
-            out,
-            "{:24} {:>11} {:>11} {:>4} {:>8.1?} {:?} {:?}",
-            found.name,
-            found.states,
-            found.unique_states,
-            found.depth,
-            found.duration,
-            found
-                .violations
-                .first()
-                .map(|v| (v.property, v.steps.join("\n   "))),
-            found.unreached
-        )?;
+    }
+    let everything = product();
+    if wanted(everything.name) {
+        let states = if large_too.is_empty() {
+            1_000_000
+        } else {
+            30_000_000
+        };
+        writeln!(out, "{}", simulate(&everything, 1, states))?;
+    }
+    writeln!(
+        out,
+        "\n| rule taken out | violated | steps | how |\n|---|---|--:|---|"
+    )?;
+    for variant in variants() {
+        if wanted(&format!("{:?}", variant.broken)) {
+            write!(out, "{}", variant.check())?;
+        }
     }
     Ok(())
 }

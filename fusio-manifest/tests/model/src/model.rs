@@ -6,7 +6,7 @@ use crate::{
     caller::Stage,
     configuration::{Configuration, TransactionId},
     fault::{DELIVERIES, Delivery},
-    handle::Leg,
+    handle::{Handle, Leg},
     properties,
     state::{State, Step},
     upkeep::{Upkeep, Verdict},
@@ -14,7 +14,7 @@ use crate::{
 
 /// One configuration, explored.
 #[derive(Clone, Debug)]
-pub(crate) struct Protocol(pub(crate) Configuration);
+pub(crate) struct Protocol(pub(crate) Configuration, Option<&'static str>);
 
 /// One thing that happens. What stands first is who does it: the number of a handle.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,12 +65,23 @@ pub(crate) enum Maintenance {
     Condemn,
     DropList,
     Pin,
+    /// A pin of a snapshot that somebody holds.
+    PinSnapshot,
     Unpin,
     /// A reader takes a snapshot.
     Hold,
 }
 
 impl Protocol {
+    pub(crate) fn new(configuration: &Configuration) -> Self {
+        Self(configuration.clone(), None)
+    }
+
+    /// Held against one property alone.
+    pub(crate) fn for_one(configuration: &Configuration, property: &'static str) -> Self {
+        Self(configuration.clone(), Some(property))
+    }
+
     fn step<'a>(&'a self, state: &State) -> Step<'a> {
         Step {
             configuration: &self.0,
@@ -88,7 +99,7 @@ impl Model for Protocol {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        let mut step = self.step(state);
+        let step = self.step(state);
         for id in self.0.ids() {
             step.of_caller(id, actions);
         }
@@ -141,9 +152,13 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        match self.0.broken {
-            Some(_) => properties::seen(),
-            None => {
+        match (self.1, self.0.broken) {
+            (Some(only), _) => properties::seen()
+                .into_iter()
+                .filter(|property| property.name == only)
+                .collect(),
+            (None, Some(_)) => properties::seen(),
+            (None, None) => {
                 let mut all = properties::always();
                 all.extend(self.0.reached.iter().map(|reached| reached.property()));
                 all
@@ -166,7 +181,7 @@ impl Step<'_> {
         }
     }
 
-    fn of_handle(&mut self, handle: usize, actions: &mut Vec<Action>) {
+    fn of_handle(&self, handle: usize, actions: &mut Vec<Action>) {
         let budget = self.state.budget;
         let head = &self.state.store.head;
         let behind = self.state.handles[handle].cache.revision != head.revision;
@@ -208,21 +223,11 @@ impl Step<'_> {
         }
     }
 
-    fn of_idle_wire(&mut self, handle: usize, actions: &mut Vec<Action>) {
-        let cache = std::sync::Arc::clone(&self.state.handles[handle].cache);
-        let queue = &self.state.handles[handle].queue;
-        let rides = queue.is_empty() && self.state.handles[handle].upkeep.is_some();
-        let ready = !queue.is_empty()
-            || rides && {
-                // Asked of a copy: a broken variant writes an object again when it is asked.
-                let mut asked = Step {
-                    configuration: self.configuration,
-                    state: self.state.clone(),
-                };
-                asked.verdict(handle, &cache) != Verdict::NotReady
-            };
+    fn of_idle_wire(&self, handle: usize, actions: &mut Vec<Action>) {
+        let Handle { cache, queue, .. } = &self.state.handles[handle];
+        let ready = !queue.is_empty() || self.verdict(handle, cache) != Verdict::NotReady;
         // Who cannot read its state any more looks again first.
-        if !ready || !self.state.store.has_state_of(&cache) {
+        if !ready || !self.state.store.has_state_of(cache) {
             return;
         }
         if self.to_upload(handle).is_empty() {
@@ -260,6 +265,8 @@ impl Step<'_> {
                 begin(Maintenance::Condemn, self.may_condemn(handle), false);
                 begin(Maintenance::DropList, self.may_drop_list(handle), false);
                 begin(Maintenance::Pin, budget.pin > 0 && self.may_pin(handle), true);
+                let may_pin_snapshot = budget.pin > 0 && !self.state.readers.is_empty();
+                begin(Maintenance::PinSnapshot, may_pin_snapshot, true);
                 begin(
                     Maintenance::Unpin,
                     budget.unpin > 0 && self.may_unpin(handle),
@@ -287,7 +294,8 @@ impl Step<'_> {
             Maintenance::List => self.list(handle),
             Maintenance::Condemn => self.condemn(handle),
             Maintenance::DropList => self.drop_list(handle),
-            Maintenance::Pin => self.pin(handle),
+            Maintenance::Pin => self.pin_newest(handle),
+            Maintenance::PinSnapshot => self.pin_snapshot(handle),
             Maintenance::Unpin => self.unpin(handle),
             Maintenance::Hold => self.hold(handle),
         }

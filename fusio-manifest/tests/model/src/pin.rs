@@ -10,16 +10,28 @@ use crate::{
 };
 
 impl Step<'_> {
-    /// A handle pins the state that it has, which may be an old one.
     pub(crate) fn may_pin(&self, handle: usize) -> bool {
         let head = &self.state.handles[handle].cache;
         head.last_txn > 0
     }
 
-    pub(crate) fn pin(&mut self, handle: usize) {
+    /// The state that the handle has.
+    pub(crate) fn pin_newest(&mut self, handle: usize) {
+        let copy = Arc::clone(&self.state.handles[handle].cache);
+        self.pin(handle, copy);
+    }
+
+    /// A snapshot that somebody holds, however old it is.
+    pub(crate) fn pin_snapshot(&mut self, handle: usize) {
+        if let Some(reader) = self.state.readers.first() {
+            let copy = Arc::clone(&reader.head);
+            self.pin(handle, copy);
+        }
+    }
+
+    fn pin(&mut self, handle: usize, copy: Arc<Head>) {
         self.state.budget.pin -= 1;
         let object = self.draw_name(handle);
-        let copy = Arc::clone(&self.state.handles[handle].cache);
         let revision = copy.revision;
         self.state.store.create(object, Object::Pin(copy));
         self.state.handles[handle].upkeep = Some(Upkeep::Pin { revision, object });
@@ -37,12 +49,10 @@ impl Step<'_> {
     }
 
     /// A state from before what has been collected cannot be pinned any more.
-    pub(crate) fn pin_applies(&mut self, upkeep: &Upkeep, base: &Head) -> bool {
+    pub(crate) fn pin_applies(&self, upkeep: &Upkeep, base: &Head) -> bool {
         match upkeep {
             Upkeep::Pin { revision, object } => {
-                let copy = self.state.store.get(*object).cloned();
-                *revision >= base.collected_through
-                    && copy.is_some_and(|copy| self.is_before_fence(*object, base, || copy))
+                *revision >= base.collected_through && self.is_before_fence(*object, base)
             }
             Upkeep::Unpin { object } => base.pins.iter().any(|pin| pin.object == *object),
             _ => false,

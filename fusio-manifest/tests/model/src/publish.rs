@@ -6,6 +6,7 @@ use crate::{
     body::Body,
     broken::Broken,
     caller::{Stage, Why},
+    configuration::TransactionId,
     fate::{Evidence, Fate},
     fault::Delivery,
     handle::{Leg, Publishing},
@@ -150,17 +151,15 @@ impl Step<'_> {
                 caller.stage = Stage::Queued;
             }
         }
-        let waits = |id: &crate::configuration::TransactionId| {
-            !self.state.caller(*id).is_left() || self.configuration.is_broken_by(Broken::DroppedCallerCommits)
-        };
-        let mut queue: Vec<_> = body
-            .members
-            .iter()
-            .chain(&body.deferred)
-            .copied()
-            .filter(waits)
-            .collect();
-        queue.append(&mut self.state.handles[handle].queue);
+        self.queue_again(handle, &body.members);
+        self.queue_again(handle, &body.deferred);
+    }
+
+    fn queue_again(&mut self, handle: usize, ids: &[TransactionId]) {
+        let mut queue = std::mem::take(&mut self.state.handles[handle].queue);
+        let waits =
+            |id: &&TransactionId| !self.state.caller(**id).is_left() || self.may_enter_though_left(**id);
+        queue.extend(ids.iter().filter(waits));
         // They were queued in the order of their numbers.
         queue.sort_unstable();
         self.state.handles[handle].queue = queue;
@@ -173,7 +172,7 @@ impl Step<'_> {
                 self.caller_mut(*id).told(Stage::NotCommitted(Why::Refused));
             }
         }
-        self.put_back(handle, body);
+        self.queue_again(handle, &body.deferred);
         if body.carries_upkeep {
             self.upkeep_given_up(handle);
         }
@@ -190,7 +189,7 @@ impl Step<'_> {
                     };
             }
         }
-        self.put_back(handle, body);
+        self.queue_again(handle, &body.deferred);
         if body.carries_upkeep {
             self.upkeep_given_up(handle);
         }

@@ -75,7 +75,7 @@ impl Step<'_> {
     }
 
     /// Every commit that it holds still stands, in place, compared by transaction ids.
-    pub(crate) fn spill_applies(&mut self, upkeep: &Upkeep, base: &Head) -> bool {
+    pub(crate) fn spill_applies(&self, upkeep: &Upkeep, base: &Head) -> bool {
         let Upkeep::Spill {
             first_txn,
             ids,
@@ -109,13 +109,9 @@ impl Step<'_> {
                 .collect(),
             false => ids.clone(),
         };
-        let content = Object::Log {
-            ids: ids.clone(),
-            inside: Vec::new(),
-        };
         standing.len() == ids.len()
             && base.inline_at(*first_txn, &standing).is_some()
-            && self.is_before_fence(*object, base, || content)
+            && self.is_before_fence(*object, base)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     configuration::TransactionId,
     head::{Head, LogReference, ObjectName, Run},
     state::Step,
-    store::{Object, Request},
+    store::Request,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,19 +72,19 @@ pub(crate) enum Verdict {
 }
 
 impl Step<'_> {
-    pub(crate) fn verdict(&mut self, handle: usize, base: &Head) -> Verdict {
-        let Some(upkeep) = self.state.handles[handle].upkeep.clone() else {
+    pub(crate) fn verdict(&self, handle: usize, base: &Head) -> Verdict {
+        let Some(upkeep) = &self.state.handles[handle].upkeep else {
             return Verdict::NotReady;
         };
-        let applies = match &upkeep {
-            Upkeep::Spill { .. } => self.spill_applies(&upkeep, base),
-            Upkeep::Fold { .. } | Upkeep::Merge { .. } => self.fold_applies(&upkeep, base),
+        let applies = match upkeep {
+            Upkeep::Spill { .. } => self.spill_applies(upkeep, base),
+            Upkeep::Fold { .. } | Upkeep::Merge { .. } => self.fold_applies(upkeep, base),
             Upkeep::RaiseEpoch => true,
             Upkeep::Fenced { .. } => return Verdict::NotReady,
             Upkeep::NameList { .. } | Upkeep::Condemn { .. } | Upkeep::DropList { .. } => {
-                self.collection_applies(&upkeep, base)
+                self.collection_applies(upkeep, base)
             }
-            Upkeep::Pin { .. } | Upkeep::Unpin { .. } => self.pin_applies(&upkeep, base),
+            Upkeep::Pin { .. } | Upkeep::Unpin { .. } => self.pin_applies(upkeep, base),
         };
         if applies { Verdict::Applies } else { Verdict::LetGo }
     }
@@ -140,19 +140,11 @@ impl Step<'_> {
     }
 
     /// I3: true if a body on `base` may name an object that was written ahead of it.
-    pub(crate) fn is_before_fence(
-        &mut self,
-        name: ObjectName,
-        base: &Head,
-        content: impl FnOnce() -> Object,
-    ) -> bool {
+    pub(crate) fn is_before_fence(&self, name: ObjectName, base: &Head) -> bool {
         match self.configuration.broken {
             Some(Broken::NoEpochFence) => true,
-            // It is written again, under its old name.
-            Some(Broken::NameUsedTwice) if name.epoch < base.epoch => {
-                self.state.store.create(name, content());
-                true
-            }
+            // It is written again under its old name, where it still lies.
+            Some(Broken::NameUsedTwice) => name.epoch >= base.epoch || self.state.store.get(name).is_some(),
             _ => name.epoch >= base.epoch,
         }
     }

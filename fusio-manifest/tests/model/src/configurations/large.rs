@@ -1,0 +1,126 @@
+//! The same worlds with more in them: minutes each. And one with everything, for random steps.
+
+use super::{
+    batches, collection, commits, fence, folds, large_transactions, merges, pins, reads, spills,
+    three_handles,
+};
+use crate::{
+    configuration::{Budget, Configuration, Transaction},
+    reached::Reached,
+};
+
+/// What `cargo run -p manifest-model -- large` explores.
+pub(crate) fn all() -> Vec<Configuration> {
+    vec![
+        Configuration {
+            name: "commits, more",
+            transactions: vec![
+                Transaction::of(0).reading(0).writing(0),
+                Transaction::of(0).writing(0),
+                Transaction::of(1).reading(0).writing(0),
+            ],
+            ..commits()
+        },
+        more(batches(), "batches, every fault", |_| Budget::faults()),
+        more(three_handles(), "three handles, more", |budget| Budget {
+            late: 1,
+            replayed: 1,
+            ..budget
+        }),
+        more(spills(), "spills, more", |budget| Budget {
+            spill: 2,
+            crash: 1,
+            ..budget
+        }),
+        more(large_transactions(), "large transactions, more", |budget| {
+            Budget {
+                upload: 3,
+                spill: 1,
+                crash: 1,
+                ..budget
+            }
+        }),
+        more(folds(), "folds, more", |budget| Budget {
+            late: 1,
+            leave: 1,
+            ..budget
+        }),
+        more(merges(), "merges, more", |budget| Budget {
+            late: 1,
+            crash: 1,
+            ..budget
+        }),
+        more(collection(), "collections, more", |budget| Budget {
+            late: 1,
+            collect: 2,
+            crash: 0,
+            reply_lost: 0,
+            ..budget
+        }),
+        more(pins(), "pins and readers, more", |budget| Budget {
+            reply_lost: 1,
+            unpin: 1,
+            ..budget
+        }),
+        more(fence(), "fence, more", |budget| Budget {
+            collect: 2,
+            spill: 1,
+            ..budget
+        }),
+        more(reads(), "fresh reads, more", |budget| Budget {
+            late: 1,
+            replayed: 1,
+            ..budget
+        }),
+    ]
+}
+
+fn more(mut configuration: Configuration, name: &'static str, budget: fn(Budget) -> Budget) -> Configuration {
+    configuration.name = name;
+    configuration.budget = budget(configuration.budget);
+    configuration
+}
+
+/// Three handles, two transactions each, every fault and all maintenance.
+pub(crate) fn product() -> Configuration {
+    let transactions = vec![
+        Transaction::of(0).reading(0).writing(1),
+        Transaction::of(0).writing(0).large(),
+        Transaction::of(1).reading(1).writing(0),
+        Transaction::of(1).deleting(1),
+        Transaction::of(2).reading(0).writing(0).large(),
+        Transaction::of(2).reading(2).writing(2),
+    ];
+    let mut configuration = Configuration::new("everything, at random", 3, transactions)
+        .with(Budget {
+            leave: 2,
+            upload: 4,
+            spill: 3,
+            fold: 2,
+            merge: 1,
+            collect: 2,
+            pin: 2,
+            unpin: 1,
+            hold: 1,
+            read: 3,
+            ..Budget::faults()
+        })
+        .reaching(&[
+            Reached::RequestLost,
+            Reached::ReplyLost,
+            Reached::Late,
+            Reached::Replayed,
+            Reached::AnsweredEarly,
+            Reached::Refused,
+            Reached::Crash,
+            Reached::UnknownNotCommitted,
+            Reached::Conflict,
+            Reached::Stored,
+            Reached::Spill,
+            Reached::Fold,
+            Reached::Condemned,
+            Reached::Deleted,
+        ]);
+    configuration.refreshes_in_flight = 2;
+    configuration
+}
