@@ -182,7 +182,7 @@ impl Step<'_> {
     fn held<'m>(&self, members: &'m [TransactionId], base: &Head) -> Option<(Stored, &'m [TransactionId])> {
         let first = members.first()?;
         let stored = self.state.caller(*first).stored.clone()?;
-        if self.configuration.is_broken_by(Broken::NamedWithoutMember) {
+        if self.configuration.is_broken_by(Broken::ObjectNamedWithoutMember) {
             let others = |id: &TransactionId| !stored.ids.contains(id);
             let these = members.iter().position(others).unwrap_or(members.len());
             return Some((stored, members.get(these..)?));
@@ -209,7 +209,7 @@ impl Step<'_> {
             Some(stored) => {
                 (!fenced_by_writer || stored.object.epoch >= epoch)
                     && (stored.ids.iter().all(|id| queued.contains(id))
-                        || self.configuration.is_broken_by(Broken::NamedWithoutMember))
+                        || self.configuration.is_broken_by(Broken::ObjectNamedWithoutMember))
             }
             None => false,
         };

@@ -1,4 +1,4 @@
-//! The rules of the protocol, each taken out.
+//! The rules of the protocol, each taken out. What the engine can be broken by too (`src/mutant.rs`) has its name.
 
 /// One rule that is taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,20 +21,22 @@ pub enum Broken {
     NoAtBase,
     /// A body whose nonce is no longer remembered counts as dead, wherever its transactions stand.
     ForgottenMeansDead,
+    /// HEAD counts as a body's base as long as it has no more commits, whoever has replaced it meanwhile.
+    BaseJudgedByCommits,
     /// A refusal of a later copy is believed although an earlier one is unknown.
-    RefusalBelieved,
+    RefusalBelievedWhileUnknown,
     /// A transaction whose caller is gone goes into a new body all the same.
     DroppedCallerCommits,
     /// A log object is named although one of its transactions dropped out of the batch.
-    NamedWithoutMember,
+    ObjectNamedWithoutMember,
     /// A spill leaves out its last commit.
     SpillLeavesOutLast,
     /// A spill is taken from a body that is still on the wire (the swap still compares ids).
     SpillOfUnlanded,
     /// A spill is swapped in wherever its numbers fit (it still is taken from a HEAD that has landed).
+    LandedSwapByNumbers,
+    /// Both at once: taken from a body on the wire, and swapped in wherever its numbers fit.
     SwapByNumbers,
-    /// Both at once.
-    SpillOfUnlandedByNumbers,
     /// A fold is swapped in where the log goes on behind it: I1 with `<` instead of equality.
     OrderByLess,
     /// Tombstones are dropped from a run that is not the oldest.
@@ -47,7 +49,7 @@ pub enum Broken {
     NoEpochFence,
     /// The collector lists without having raised the epoch first.
     ListWithoutFence,
-    /// What the fence refuses is written again under its old name.
+    /// What the fence refuses is written again under its old name, and counts as of the HEAD that is held by then.
     NameUsedTwice,
     /// What pins need is deleted with the rest.
     PinsNotSubtracted,

@@ -43,6 +43,10 @@ impl Evidence {
     }
 
     pub(crate) fn fate(&self, configuration: &Configuration, store: &Store, head: &Head) -> Fate {
+        let as_many_commits = self.commit.is_some_and(|(txn, _)| head.last_txn < txn);
+        if configuration.is_broken_by(Broken::BaseJudgedByCommits) && as_many_commits {
+            return Fate::AtBase;
+        }
         if head.revision == self.base_revision {
             return Fate::AtBase;
         }

@@ -19,6 +19,8 @@ pub(crate) struct History {
     pub(crate) stale_read: bool,
     /// Who was told of a conflict that was none then.
     pub(crate) without_reason: Vec<TransactionId>,
+    /// A body was sent again that can never land, as its handle had seen.
+    pub(crate) futile_copy: bool,
     /// A HEAD landed that breaks I2.
     pub(crate) went_back: bool,
     /// A HEAD landed that breaks I3.

@@ -153,7 +153,7 @@ impl Model for Protocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         match (self.1, self.0.broken) {
-            (Some(only), _) => properties::seen()
+            (Some(only), _) => properties::always()
                 .into_iter()
                 .filter(|property| property.name == only)
                 .collect(),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What callers, readers and operators can see.
-pub(crate) const SEEN: [(&str, fn(&Protocol, &State) -> bool); 10] = [
+pub(crate) const SEEN: [(&str, fn(&Protocol, &State) -> bool); 11] = [
     ("strictly serializable", |_, state| !state.history.unserializable),
     ("no fresh read is stale", |_, state| !state.history.stale_read),
     ("no commit is lost", |model, state| !is_lost(&model.0, state)),
@@ -39,6 +39,7 @@ pub(crate) const SEEN: [(&str, fn(&Protocol, &State) -> bool); 10] = [
     ("no false alarm", |model, state| {
         !is_told_of_no_conflict(&model.0, state) && !state.handles.iter().any(|handle| handle.stopped)
     }),
+    ("no copy is sent in vain", |_, state| !state.history.futile_copy),
 ];
 
 /// The invariants of protocol and format. I4 follows from I2 here: HEADs of different revisions differ. I5 is what
@@ -67,8 +68,8 @@ pub(crate) fn always() -> Vec<Property<Protocol>> {
 
 /// What is visible from outside: that a rule is needed shows in these alone.
 pub(crate) fn seen() -> Vec<Property<Protocol>> {
-    SEEN.iter()
-        .map(|(name, condition)| Property::always(name, *condition))
+    let seen = SEEN.iter();
+    seen.map(|(name, condition)| Property::always(name, *condition))
         .collect()
 }
 

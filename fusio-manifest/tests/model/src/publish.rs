@@ -66,7 +66,10 @@ impl Step<'_> {
                 self.state.handles[handle].wire = Some(publishing);
             }
             Delivery::Refused
-                if !publishing.any_unknown || self.configuration.is_broken_by(Broken::RefusalBelieved) =>
+                if !publishing.any_unknown
+                    || self
+                        .configuration
+                        .is_broken_by(Broken::RefusalBelievedWhileUnknown) =>
             {
                 self.refused(handle, &body);
             }
@@ -104,6 +107,7 @@ impl Step<'_> {
                 self.lost(handle, &body);
             }
             Fate::AtBase if !gives_up && !self.nobody_waits(&body) => {
+                self.state.history.futile_copy |= head.revision != body.base.revision;
                 publishing.any_unknown = true;
                 publishing.leg = Leg::Put;
                 self.put_copy(handle, publishing);

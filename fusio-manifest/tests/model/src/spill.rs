@@ -99,7 +99,7 @@ impl Step<'_> {
         }
         let by_numbers = matches!(
             self.configuration.broken,
-            Some(Broken::SwapByNumbers | Broken::SpillOfUnlandedByNumbers)
+            Some(Broken::LandedSwapByNumbers | Broken::SwapByNumbers)
         );
         let standing: Vec<TransactionId> = match by_numbers {
             true => base

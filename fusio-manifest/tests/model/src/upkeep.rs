@@ -170,7 +170,7 @@ impl Step<'_> {
         let handle = &self.state.handles[handle];
         let unlanded = matches!(
             self.configuration.broken,
-            Some(Broken::SpillOfUnlanded | Broken::SpillOfUnlandedByNumbers)
+            Some(Broken::SpillOfUnlanded | Broken::SwapByNumbers)
         );
         match &handle.wire {
             Some(publishing) if unlanded => Arc::clone(&publishing.body.head),

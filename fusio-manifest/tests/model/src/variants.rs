@@ -93,6 +93,7 @@ const STALE: &str = "no fresh read is stale";
 const ALARM: &str = "no false alarm";
 const HEAD: &str = "no object is deleted that HEAD needs";
 const PIN: &str = "no object is deleted that a pin needs";
+const VAIN: &str = "no copy is sent in vain";
 const READER: &str = "no object is deleted that a reader needs";
 
 fn variant(
@@ -118,7 +119,7 @@ pub fn variants() -> Vec<Variant> {
     all
 }
 
-fn of_commits() -> Vec<Variant> {
+pub(crate) fn of_commits() -> Vec<Variant> {
     use configurations::{batches, commits, large_transactions, retries, spills};
     vec![
         variant(Broken::SkipValidation, commits, &[SERIALIZABLE], &[]),
@@ -138,8 +139,14 @@ fn of_commits() -> Vec<Variant> {
         variant(Broken::UnknownMeansLost, retries, &[DOUBLED], &[]),
         variant(Broken::UnknownToldAsFailed, commits, &[FALSELY], &["Leave"]),
         variant(Broken::NoAtBase, commits, &[FALSELY], &["Ask"]),
+        variant(Broken::BaseJudgedByCommits, spills, &[VAIN], &["Spill", "Look"]),
         variant(Broken::ForgottenMeansDead, spills, &[DOUBLED], &[]),
-        variant(Broken::RefusalBelieved, commits, &[FALSELY], &["Refused"]),
+        variant(
+            Broken::RefusalBelievedWhileUnknown,
+            commits,
+            &[FALSELY],
+            &["Refused"],
+        ),
         variant(
             Broken::DroppedCallerCommits,
             retries,
@@ -147,7 +154,7 @@ fn of_commits() -> Vec<Variant> {
             &["Leave", "Look"],
         ),
         variant(
-            Broken::NamedWithoutMember,
+            Broken::ObjectNamedWithoutMember,
             large_transactions,
             &[FALSELY],
             &["Upload"],
@@ -155,19 +162,14 @@ fn of_commits() -> Vec<Variant> {
     ]
 }
 
-fn of_objects() -> Vec<Variant> {
+pub(crate) fn of_objects() -> Vec<Variant> {
     use configurations::{folds, log_objects, merges, racing_folds, spills};
     vec![
         variant(Broken::NothingInTail, folds, &[SERIALIZABLE], &["Spill", "Fold"]),
         variant(Broken::SpillLeavesOutLast, spills, &[LOST], &["Spill"]),
-        variant(Broken::SpillOfUnlanded, spills, &[], &[]),
-        variant(Broken::SwapByNumbers, spills, &[], &[]),
-        variant(
-            Broken::SpillOfUnlandedByNumbers,
-            spills,
-            &[LOST, RESURRECTED],
-            &["Spill"],
-        ),
+        variant(Broken::SpillOfUnlanded, racing_folds, &[], &[]),
+        variant(Broken::LandedSwapByNumbers, racing_folds, &[], &[]),
+        variant(Broken::SwapByNumbers, spills, &[LOST, RESURRECTED], &["Spill"]),
         variant(Broken::OrderByLess, racing_folds, &[LOST], &["Fold"]),
         variant(Broken::LoserDeletes, racing_folds, &[HEAD], &["Fold"]),
         variant(Broken::TombstonesDropped, merges, &[RESURRECTED], &["Fold"]),
@@ -175,7 +177,7 @@ fn of_objects() -> Vec<Variant> {
     ]
 }
 
-fn of_collection() -> Vec<Variant> {
+pub(crate) fn of_collection() -> Vec<Variant> {
     use configurations::{fence, pins};
     vec![
         variant(Broken::NoEpochFence, fence, &[HEAD], &["RaiseEpoch", "Delete"]),
@@ -193,7 +195,7 @@ fn of_collection() -> Vec<Variant> {
     ]
 }
 
-fn of_reads() -> Vec<Variant> {
+pub(crate) fn of_reads() -> Vec<Variant> {
     use configurations::reads;
     vec![
         variant(Broken::ReadCached, reads, &[STALE], &["Read"]),

@@ -61,7 +61,13 @@ pub(crate) fn all() -> Vec<Configuration> {
             reply_lost: 1,
             unpin: 1,
             ..budget
-        }),
+        })
+        .reaching(&[
+            Reached::Pin,
+            Reached::Unpinned,
+            Reached::ReplyLost,
+            Reached::Deleted,
+        ]),
         more(fence(), "fence, more", |budget| Budget {
             collect: 2,
             spill: 1,
