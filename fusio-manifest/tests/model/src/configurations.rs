@@ -46,6 +46,7 @@ pub(crate) fn ordinary() -> Vec<Configuration> {
 pub(crate) fn commits() -> Configuration {
     let transactions = vec![
         Transaction::of(0).reading(0).writing(0),
+        Transaction::of(0).writing(0),
         Transaction::of(1).reading(0).writing(0),
     ];
     Configuration::new("commits", 2, transactions)
@@ -73,22 +74,8 @@ pub(crate) fn batches() -> Configuration {
         Transaction::of(1).reading(1).writing(0),
     ];
     Configuration::new("batches", 2, transactions)
-        .with(Budget {
-            request_lost: 0,
-            replayed: 0,
-            crash: 0,
-            ..Budget::faults()
-        })
-        .reaching(&[
-            Reached::AllCommitted,
-            Reached::ReplyLost,
-            Reached::Late,
-            Reached::AnsweredEarly,
-            Reached::Refused,
-            Reached::UnknownCommitted,
-            Reached::UnknownNotCommitted,
-            Reached::Conflict,
-        ])
+        .with(Budget::faults())
+        .reaching(ONE_OF_EACH_FAULT)
 }
 
 /// Three handles, two transactions each.

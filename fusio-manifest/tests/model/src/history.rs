@@ -36,8 +36,8 @@ impl History {
         txn: u8,
     ) -> Option<(u8, TransactionId)> {
         let commits = (1..=txn).zip(&self.commits);
-        let written = commits.filter(|(_, id)| configuration.writes(**id, key)).last();
-        written.map(|(txn, id)| (txn, *id))
+        let mut written = commits.filter(|(_, id)| configuration.writes(**id, key));
+        written.next_back().map(|(txn, id)| (txn, *id))
     }
 
     pub(crate) fn value(&self, configuration: &Configuration, key: Key, txn: u8) -> Option<TransactionId> {

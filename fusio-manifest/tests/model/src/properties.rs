@@ -13,8 +13,10 @@ use crate::{
     store::{Entry, Gone, Request},
 };
 
+type Named = (&'static str, fn(&Protocol, &State) -> bool);
+
 /// What callers, readers and operators can see.
-pub(crate) const SEEN: [(&str, fn(&Protocol, &State) -> bool); 11] = [
+const SEEN: [Named; 11] = [
     ("strictly serializable", |_, state| !state.history.unserializable),
     ("no fresh read is stale", |_, state| !state.history.stale_read),
     ("no commit is lost", |model, state| !is_lost(&model.0, state)),
@@ -44,7 +46,7 @@ pub(crate) const SEEN: [(&str, fn(&Protocol, &State) -> bool); 11] = [
 
 /// The invariants of protocol and format. I4 follows from I2 here: HEADs of different revisions differ. I5 is what
 /// "lost" and "resurrected" above are about.
-const INVARIANTS: [(&str, fn(&Protocol, &State) -> bool); 4] = [
+const INVARIANTS: [Named; 4] = [
     ("I1: commits are contiguous", |_, state| {
         state.store.head.commits_are_contiguous()
     }),

@@ -1,8 +1,7 @@
 //! The same worlds with more in them: minutes each. And one with everything, for random steps.
 
 use super::{
-    batches, collection, commits, fence, folds, large_transactions, merges, pins, reads, spills,
-    three_handles,
+    collection, commits, fence, folds, large_transactions, merges, pins, reads, spills, three_handles,
 };
 use crate::{
     configuration::{Budget, Configuration, Transaction},
@@ -13,18 +12,17 @@ use crate::{
 pub(crate) fn all() -> Vec<Configuration> {
     vec![
         Configuration {
-            name: "commits, more",
+            name: "three handles, every fault",
             transactions: vec![
                 Transaction::of(0).reading(0).writing(0),
-                Transaction::of(0).writing(0),
-                Transaction::of(1).reading(0).writing(0),
+                Transaction::of(1).writing(0),
+                Transaction::of(2).reading(0).writing(1),
             ],
+            handles: 3,
             ..commits()
         },
-        more(batches(), "batches, every fault", |_| Budget::faults()),
         more(three_handles(), "three handles, more", |budget| Budget {
             late: 1,
-            replayed: 1,
             ..budget
         }),
         more(spills(), "spills, more", |budget| Budget {
