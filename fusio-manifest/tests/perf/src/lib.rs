@@ -25,6 +25,7 @@ pub mod interrupt;
 pub mod interval_log;
 pub mod latency;
 pub mod metrics;
+pub mod nights;
 pub mod output;
 pub mod plot;
 pub mod price;

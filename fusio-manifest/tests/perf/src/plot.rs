@@ -16,6 +16,7 @@ use crate::output::{OutputError, write_whole};
 mod figure;
 mod figures;
 mod files;
+pub mod nights;
 mod page;
 mod scale;
 mod style;

@@ -50,6 +50,8 @@ pub enum Gated {
     Regression,
     /// So few repeats for so many numbers cannot tell anything.
     TooFew,
+    /// What this number changes by from session to session is not known yet: nothing is said.
+    Uncalibrated,
 }
 
 /// One number of one cell.
@@ -88,9 +90,9 @@ impl Gate {
                 let (cell, metric) = (&line.label, line.metric.name());
                 match line.gated {
                     Gated::Regression => Some(format!(
-                        "{cell}: {metric} went from {:.1} to {:.1} ({:+.1}%), beyond the noise of {} repeats",
-                        line.old,
-                        line.new,
+                        "{cell}: {metric} went from {} to {} ({:+.1}%), beyond the noise of {} repeats",
+                        line.metric.show(Some(line.old)),
+                        line.metric.show(Some(line.new)),
                         (line.new / line.old - 1.0) * 100.0,
                         self.repeats
                     )),
@@ -99,7 +101,7 @@ impl Gate {
                         self.repeats,
                         self.lines.len()
                     )),
-                    Gated::Within | Gated::Better => None,
+                    Gated::Within | Gated::Better | Gated::Uncalibrated => None,
                 }
             })
             .collect()
@@ -111,53 +113,83 @@ impl Gate {
     }
 }
 
+/// A number of one repeat of a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The cell.
+    pub label: String,
+    /// Which number.
+    pub metric: Metric,
+    /// Its value.
+    pub value: f64,
+}
+
 /// Holds repeats against earlier ones. Cells and numbers that one side does not have are left out.
 pub fn judge(old: &[Columns], new: &[Columns], order: Order) -> Gate {
-    let mut labels: Vec<&str> = Vec::new();
-    for columns in new {
-        if !labels.contains(&columns.config_label.as_str()) {
-            labels.push(&columns.config_label);
-        }
-    }
-    let values = |side: &[Columns], label: &str, metric: Metric| -> Vec<f64> {
-        (side.iter().filter(|columns| columns.config_label == label))
-            .filter_map(|columns| metric.of_columns(columns))
-            .filter(|value| *value > 0.0)
-            .collect()
+    let samples = |side: &[Columns]| -> Vec<Sample> {
+        let of_row = |columns: &Columns| {
+            let label = columns.config_label.clone();
+            let sample = |metric: Metric| {
+                let (label, value) = (label.clone(), metric.of_columns(columns)?);
+                Some(Sample { label, metric, value })
+            };
+            METRICS.into_iter().filter_map(sample).collect::<Vec<_>>()
+        };
+        side.iter().flat_map(of_row).collect()
     };
-    let mut pairs = Vec::new();
-    for label in labels {
-        for metric in METRICS {
-            let (before, after) = (values(old, label, metric), values(new, label, metric));
-            if !before.is_empty() && !after.is_empty() {
-                pairs.push((label, metric, before, after));
-            }
+    judge_samples(&samples(old), &samples(new), |metric, ms| match (order, metric) {
+        (Order::Apart(machine), Metric::Write(percentile) | Metric::Read(percentile)) => {
+            Some(machine.log(percentile, ms))
+        }
+        _ => Some(0.0),
+    })
+}
+
+/// The same of whatever numbers there are. `between` tells what a number of this size changes by, in its logarithm,
+/// from one session to the next; none if that is not known.
+pub fn judge_samples(old: &[Sample], new: &[Sample], between: impl Fn(Metric, f64) -> Option<f64>) -> Gate {
+    let mut keys: Vec<(&str, Metric)> = Vec::new();
+    for sample in new {
+        let key = (sample.label.as_str(), sample.metric);
+        if !keys.contains(&key) {
+            keys.push(key);
         }
     }
+    let values = |side: &[Sample], (label, metric): (&str, Metric)| -> Vec<f64> {
+        let same = |sample: &&Sample| sample.label == label && sample.metric == metric;
+        let values = side.iter().filter(same).map(|sample| sample.value);
+        values.filter(|value| value.is_finite() && *value > 0.0).collect()
+    };
+    let pairs: Vec<_> = (keys.into_iter())
+        .map(|key| (key, values(old, key), values(new, key)))
+        .filter(|(_, before, after)| !before.is_empty() && !after.is_empty())
+        .collect();
     let chance = TABLE_CHANCE / pairs.len().max(1) as f64;
-    let fewest = |(_, _, before, after): &(&str, Metric, Vec<f64>, Vec<f64>)| before.len().min(after.len());
+    let fewest = |(_, before, after): &(_, Vec<f64>, Vec<f64>)| before.len().min(after.len());
     let repeats = pairs.iter().map(fewest).min().unwrap_or_default();
     let lines = (pairs.into_iter())
-        .filter_map(|(label, metric, before, after)| line(label, metric, &before, &after, chance, order))
+        .filter_map(|(key, before, after)| line(key, &before, &after, chance, &between))
         .collect();
     Gate { lines, repeats }
 }
 
 fn line(
-    label: &str,
-    metric: Metric,
+    (label, metric): (&str, Metric),
     before: &[f64],
     after: &[f64],
     chance: f64,
-    order: Order,
+    between: &impl Fn(Metric, f64) -> Option<f64>,
 ) -> Option<GateLine> {
     let (old, new) = (median(before)?, median(after)?);
     let probability = probability_of_as_high(before, after);
-    let effect_log = effect(metric, before, after, old.min(new), order);
+    let between = between(metric, old.min(new));
+    let effect_log = effect(before, after).max(between.unwrap_or_default());
     let change = (new / old).ln();
-    let clearest = clearest(before.len(), after.len());
-    let gated = if before.len().min(after.len()) < REPEATS_MIN || clearest > chance {
+    let gated = if before.len().min(after.len()) < REPEATS_MIN || clearest(before.len(), after.len()) > chance
+    {
         Gated::TooFew
+    } else if between.is_none() {
+        Gated::Uncalibrated
     } else if probability <= chance && change > effect_log {
         Gated::Regression
     } else if probability_of_as_high(after, before) <= chance && -change > effect_log {
@@ -183,14 +215,9 @@ fn clearest(before: usize, after: usize) -> f64 {
     })
 }
 
-fn effect(metric: Metric, before: &[f64], after: &[f64], ms: f64, order: Order) -> f64 {
+/// What halves of either side differ by, and what nobody would do anything about.
+fn effect(before: &[f64], after: &[f64]) -> f64 {
     let logs = |values: &[f64]| -> Vec<f64> { values.iter().map(|value| value.ln()).collect() };
     let halves = [before, after].map(|values| split_difference(&logs(values)).unwrap_or_default());
-    let machine = match (order, metric) {
-        (Order::Apart(machine), Metric::Write(percentile) | Metric::Read(percentile)) => {
-            machine.log(percentile, ms)
-        }
-        _ => 0.0,
-    };
-    halves.into_iter().fold(EFFECT_MIN.ln_1p(), f64::max).max(machine)
+    halves.into_iter().fold(EFFECT_MIN.ln_1p(), f64::max)
 }

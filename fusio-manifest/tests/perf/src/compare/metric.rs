@@ -1,6 +1,6 @@
 //! What is compared of a cell.
 
-use crate::summary::{CellSummary, Columns, LogErrors};
+use crate::summary::{CellSummary, Columns, LogErrors, Spread};
 
 /// A percentile of response times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,16 @@ impl Percentile {
             Self::P99 => errors.p99,
         }
     }
+
+    /// Its value of bare requests.
+    pub fn of_floor(self, floor: &Floor) -> Option<f64> {
+        let ms = match self {
+            Self::P50 => floor.p50_ms,
+            Self::P95 => floor.p95_ms,
+            Self::P99 => floor.p99_ms,
+        };
+        ms.filter(|ms| *ms > 0.0)
+    }
 }
 
 /// One number of a cell.
@@ -40,6 +50,10 @@ pub enum Metric {
     Write(Percentile),
     /// Response time of successful reads, ms.
     Read(Percentile),
+    /// A percentile of writes / the same percentile of the bare conditional PUTs beside them.
+    WriteOfFloor(Percentile),
+    /// A percentile of reads / the same percentile of the bare conditional GETs beside them.
+    ReadOfFloor(Percentile),
     /// The share of attempts that lost their precondition.
     LostPreconditions,
     /// Acknowledged writes a second.
@@ -58,13 +72,14 @@ pub enum Metric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Latency,
+    Multiple,
     Share,
     Rate,
     Requests,
 }
 
 impl Metric {
-    /// All of them, in the order of the table.
+    /// Those of the table of two runs, in its order.
     pub const ALL: [Self; 12] = [
         Self::Write(Percentile::P50),
         Self::Write(Percentile::P95),
@@ -89,6 +104,12 @@ impl Metric {
             Self::Read(Percentile::P50) => "read_p50_ms",
             Self::Read(Percentile::P95) => "read_p95_ms",
             Self::Read(Percentile::P99) => "read_p99_ms",
+            Self::WriteOfFloor(Percentile::P50) => "write_p50 / bare PUT",
+            Self::WriteOfFloor(Percentile::P95) => "write_p95 / bare PUT",
+            Self::WriteOfFloor(Percentile::P99) => "write_p99 / bare PUT",
+            Self::ReadOfFloor(Percentile::P50) => "read_p50 / bare GET",
+            Self::ReadOfFloor(Percentile::P95) => "read_p95 / bare GET",
+            Self::ReadOfFloor(Percentile::P99) => "read_p99 / bare GET",
             Self::LostPreconditions => "precondition_failure_rate",
             Self::WriteTps => "write_tps",
             Self::ReadTps => "read_tps",
@@ -106,7 +127,7 @@ impl Metric {
         match self.kind() {
             Kind::Latency => format!("{value:.1}"),
             Kind::Share => format!("{:.2}%", value * 100.0),
-            Kind::Rate => format!("{value:.2}"),
+            Kind::Rate | Kind::Multiple => format!("{value:.2}"),
             Kind::Requests => format!("{value:.3}"),
         }
     }
@@ -114,6 +135,7 @@ impl Metric {
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Write(_) | Self::Read(_) => Kind::Latency,
+            Self::WriteOfFloor(_) | Self::ReadOfFloor(_) => Kind::Multiple,
             Self::LostPreconditions => Kind::Share,
             Self::WriteTps | Self::ReadTps => Kind::Rate,
             Self::RequestsPerCommit | Self::RequestsPerCommitTotal | Self::RequestsPerRead => Kind::Requests,
@@ -126,6 +148,14 @@ impl Metric {
             Self::RequestsPerCommit => row.detail.as_ref()?.requests_per_commit_path,
             Self::RequestsPerCommitTotal => row.detail.as_ref()?.requests_per_commit_total,
             Self::RequestsPerRead => row.detail.as_ref()?.requests_per_read,
+            Self::WriteOfFloor(percentile) => {
+                let floor = percentile.of_floor(&row.detail.as_ref()?.floor_put)?;
+                Some(Self::Write(percentile).of_columns(&row.columns)? / floor)
+            }
+            Self::ReadOfFloor(percentile) => {
+                let floor = percentile.of_floor(&row.detail.as_ref()?.floor_get)?;
+                Some(Self::Read(percentile).of_columns(&row.columns)? / floor)
+            }
             _ => self.of_columns(&row.columns),
         }
     }
@@ -143,7 +173,11 @@ impl Metric {
             Self::LostPreconditions => (columns.num_writers > 0).then_some(columns.precondition_failure_rate),
             Self::WriteTps => (columns.num_writers > 0).then_some(columns.write_tps),
             Self::ReadTps => (columns.num_readers > 0).then_some(columns.read_tps),
-            Self::RequestsPerCommit | Self::RequestsPerCommitTotal | Self::RequestsPerRead => None,
+            Self::RequestsPerCommit
+            | Self::RequestsPerCommitTotal
+            | Self::RequestsPerRead
+            | Self::WriteOfFloor(_)
+            | Self::ReadOfFloor(_) => None,
         }
     }
 }
@@ -155,6 +189,27 @@ pub struct Row {
     pub columns: Columns,
     /// What is needed of its details, if they are there.
     pub detail: Option<RowDetail>,
+}
+
+/// How long the bare requests beside a workload took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Floor {
+    /// The median, ms.
+    pub p50_ms: Option<f64>,
+    /// 95 in 100 took no longer.
+    pub p95_ms: Option<f64>,
+    /// 99 in 100 took no longer.
+    pub p99_ms: Option<f64>,
+}
+
+impl From<&Spread> for Floor {
+    fn from(spread: &Spread) -> Self {
+        Self {
+            p50_ms: spread.p50_ms,
+            p95_ms: spread.p95_ms,
+            p99_ms: spread.p99_ms,
+        }
+    }
 }
 
 /// What a comparison needs of the details. What an older version did not write is none.
@@ -172,6 +227,14 @@ pub struct RowDetail {
     pub requests_per_commit_total: Option<f64>,
     /// Requests that callers of reads waited for / successful reads.
     pub requests_per_read: Option<f64>,
+    /// Bare conditional PUTs.
+    pub floor_put: Floor,
+    /// Bare conditional GETs.
+    pub floor_get: Floor,
+    /// What an acknowledged write cost at list prices.
+    pub dollars_per_commit: Option<f64>,
+    /// What a successful read cost.
+    pub dollars_per_read: Option<f64>,
 }
 
 impl From<&CellSummary> for Row {
@@ -186,6 +249,10 @@ impl From<&CellSummary> for Row {
                 requests_per_commit_path: detail.requests_per_commit_path,
                 requests_per_commit_total: detail.requests_per_commit_total,
                 requests_per_read: detail.requests_per_read,
+                floor_put: Floor::from(&detail.floor_put),
+                floor_get: Floor::from(&detail.floor_get),
+                dollars_per_commit: detail.dollars_per_commit,
+                dollars_per_read: detail.dollars_per_read,
             }),
         }
     }

@@ -185,6 +185,7 @@ impl<'a> Noise<'a> {
             Metric::Read(percentile) => {
                 self.latency(metric, percentile, (old, old.reads()), (new, new.reads()))
             }
+            Metric::WriteOfFloor(_) | Metric::ReadOfFloor(_) => Err("multiples are for nights"),
             Metric::LostPreconditions => self.share(old, new),
             Metric::WriteTps => Ok(self.rate(old.writes(), new.writes(), old, new, metric)),
             Metric::ReadTps => Ok(self.rate(old.reads(), new.reads(), old, new, metric)),

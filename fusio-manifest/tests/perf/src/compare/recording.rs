@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use csv::StringRecord;
 
-use super::{Row, RowDetail};
+use super::{Row, RowDetail, metric::Floor};
 use crate::{
     config::{WorkloadConfig, create_config_label},
     latency::LatencyProfile,
@@ -39,6 +39,12 @@ pub struct Facts {
     arrivals: Option<String>,
     /// What it came to.
     pub verdict: Option<String>,
+    /// The revision that ran.
+    pub revision: Option<String>,
+    /// The processor.
+    pub cpu_model: Option<String>,
+    /// The share of processor time that a hypervisor took, as the file has it.
+    pub steal_share: Option<String>,
 }
 
 /// What a run is about to measure.
@@ -66,7 +72,7 @@ impl Expected {
                 faults: settings.store.faults().map(str::to_owned),
                 writer_kind: text(settings.writer_kind.as_str()),
                 arrivals: text(settings.arrivals.as_str()),
-                verdict: None,
+                ..Facts::default()
             },
         }
     }
@@ -173,6 +179,14 @@ impl Recording {
 }
 
 impl Facts {
+    #[cfg(test)]
+    pub(crate) fn of_store(store: &str) -> Self {
+        Self {
+            store: Some(store.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Whether two runs ran on the same. What one of them does not tell is not held against it.
     ///
     /// # Errors
@@ -210,6 +224,11 @@ impl Facts {
     /// True if things were broken on purpose.
     pub fn has_faults(&self) -> bool {
         self.faults.is_some()
+    }
+
+    /// The latency profile; none for a real store.
+    pub fn latency(&self) -> Option<&str> {
+        self.latency.as_deref()
     }
 
     /// `embedded`, `s3` or `simulated`.
@@ -296,6 +315,11 @@ fn details_of(name: &str, text: &str) -> Result<BTreeMap<String, (RowDetail, Fac
             p95: number(&format!("{role}_response_p95_log_error")),
             p99: number(&format!("{role}_response_p99_log_error")),
         };
+        let floor = |of: &str| Floor {
+            p50_ms: number(&format!("{of}_p50_ms")),
+            p95_ms: number(&format!("{of}_p95_ms")),
+            p99_ms: number(&format!("{of}_p99_ms")),
+        };
         let Some(label) = text("config_label") else {
             return Err(format!("the details beside {name} have no config_label"));
         };
@@ -306,6 +330,10 @@ fn details_of(name: &str, text: &str) -> Result<BTreeMap<String, (RowDetail, Fac
             requests_per_commit_path: number("requests_per_commit_path"),
             requests_per_commit_total: number("requests_per_commit_total"),
             requests_per_read: number("requests_per_read"),
+            floor_put: floor("floor_put"),
+            floor_get: floor("floor_get"),
+            dollars_per_commit: number("dollars_per_commit"),
+            dollars_per_read: number("dollars_per_read"),
         };
         let facts = Facts {
             store: text("store"),
@@ -315,6 +343,9 @@ fn details_of(name: &str, text: &str) -> Result<BTreeMap<String, (RowDetail, Fac
             writer_kind: text("writer_kind"),
             arrivals: text("arrivals"),
             verdict: text("verdict"),
+            revision: text("revision"),
+            cpu_model: text("cpu_model"),
+            steal_share: text("steal_share"),
         };
         all.insert(label, (detail, facts));
     }

@@ -149,6 +149,7 @@ fn gate_row(line: &GateLine) -> Vec<String> {
         Gated::Better => "BETTER",
         Gated::Regression => "REGRESSION",
         Gated::TooFew => "too few repeats",
+        Gated::Uncalibrated => "not calibrated",
     };
     vec![
         line.label.clone(),

@@ -94,7 +94,7 @@ fn same_label(before: &Recording, after: &Recording) -> bool {
 }
 
 /// Request counts that grew in more than half of all turns: in a single one it may be a race.
-fn grew(turns: impl Iterator<Item = Vec<super::Line>>) -> Vec<String> {
+pub(crate) fn grew(turns: impl Iterator<Item = Vec<super::Line>>) -> Vec<String> {
     let (mut number, mut counts) = (0, BTreeMap::<(String, &str), u32>::new());
     for lines in turns {
         number += 1;

@@ -23,7 +23,7 @@ const CHARACTER: f64 = 0.58;
 const FONT: f64 = 13.0;
 const TITLE_FONT: f64 = 15.0;
 
-/// Said of every hollow marker, in the legend.
+/// Said of hollow markers in the legend, unless they mean something else.
 pub(super) const FEW_SAMPLES: &str = "hollow: fewer than 100 samples";
 
 /// A plot, from which an SVG is drawn.
@@ -34,6 +34,8 @@ pub(super) struct Figure {
     pub(super) title: String,
     /// What it shows and how to read it, in a sentence or two.
     pub(super) caption: String,
+    /// What the legend says of hollow markers.
+    pub(super) hollow: &'static str,
     pub(super) body: Body,
 }
 
@@ -125,8 +127,15 @@ impl Figure {
             name: name.into(),
             title: title.into(),
             caption: caption.into(),
+            hollow: FEW_SAMPLES,
             body: Body::Panels(panels),
         })
+    }
+
+    /// The same, with another meaning of hollow markers.
+    pub(super) fn hollow_means(mut self, hollow: &'static str) -> Self {
+        self.hollow = hollow;
+        self
     }
 
     /// Its file beside the report.
@@ -186,7 +195,7 @@ impl Figure {
                         entries.push(entry);
                     }
                 }
-                entries.extend(few.then(legend::Entry::few));
+                entries.extend(few.then(|| legend::Entry::hollow(self.hollow)));
                 entries
             }
             Body::Bars(bars) => bars.legend(),

@@ -13,10 +13,10 @@ mod head;
 mod numbers;
 mod requests;
 mod result_fields;
-mod table;
+pub(super) mod table;
 
 /// Rules of the page; those of the plots stand beside them.
-const PAGE_RULES: &str = include_str!("page/page.css");
+pub(super) const PAGE_RULES: &str = include_str!("page/page.css");
 
 /// Cells whose own plots are shown at once; those of more are folded away.
 const CELLS_AT_ONCE: usize = 3;
@@ -80,7 +80,7 @@ fn plots(figures: &Figures) -> String {
     text
 }
 
-fn grid(figures: Vec<&Figure>) -> String {
+pub(super) fn grid(figures: Vec<&Figure>) -> String {
     let figure = |figure: &&Figure| {
         format!(
             "<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n",

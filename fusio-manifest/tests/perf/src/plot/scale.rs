@@ -4,6 +4,8 @@
 const LINEAR_TICKS: f64 = 6.0;
 /// Beyond so many decades only powers of ten are labelled.
 const DECADES_WITH_STEPS: i32 = 3;
+/// Days that are labelled: as many dates as fit.
+const DAYS_LABELLED: u32 = 4;
 /// A log axis shows at least so much: what differs by less is drawn as the noise that it is.
 const LEAST_RATIO: f64 = 2.0;
 
@@ -140,6 +142,37 @@ impl Scale {
             kind: Kind::Linear,
             low: -0.5,
             high: last + 0.5,
+            ticks,
+            minor: Vec::new(),
+        }
+    }
+
+    /// Days, as a calendar counts them, each with its name; some of them are labelled.
+    pub(super) fn nights(days: &[(f64, &str)]) -> Self {
+        let low = days.iter().map(|(day, _)| *day).fold(f64::INFINITY, f64::min);
+        let high = days.iter().map(|(day, _)| *day).fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = if low < high {
+            (low, high)
+        } else {
+            (low - 1.0, low + 1.0)
+        };
+        let mut ticks: Vec<Tick> = Vec::new();
+        for part in 0..DAYS_LABELLED {
+            let wanted = low + (high - low) * f64::from(part) / f64::from(DAYS_LABELLED - 1);
+            let nearest = days
+                .iter()
+                .min_by(|(one, _), (other, _)| (one - wanted).abs().total_cmp(&(other - wanted).abs()));
+            if let Some((day, name)) = nearest
+                && !ticks.iter().any(|tick| near(tick.at, *day))
+            {
+                ticks.push(Tick::new(*day, *name));
+            }
+        }
+        let air = (high - low) * 0.03;
+        Self {
+            kind: Kind::Linear,
+            low: low - air,
+            high: high + air,
             ticks,
             minor: Vec::new(),
         }
@@ -291,6 +324,24 @@ mod tests {
             "{:?}",
             scale.minor
         );
+    }
+
+    #[test]
+    fn days_stand_where_the_calendar_has_them_and_some_are_labelled() {
+        let days = [
+            (100.0, "a"),
+            (101.0, "b"),
+            (102.0, "c"),
+            (103.0, "d"),
+            (130.0, "e"),
+        ];
+        let scale = Scale::nights(&days);
+        assert_eq!(labels(&scale), ["a", "d", "e"]);
+        let place = |day: f64| scale.place(day).unwrap();
+        assert!(place(130.0) - place(103.0) > 8.0 * (place(103.0) - place(100.0)));
+        assert_eq!(labels(&Scale::nights(&[(7.0, "only")])), ["only"]);
+        assert_eq!(Scale::nights(&[(7.0, "only")]).place(7.0), Some(0.5));
+        assert!(labels(&Scale::nights(&[])).is_empty());
     }
 
     #[test]

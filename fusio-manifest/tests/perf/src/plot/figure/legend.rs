@@ -1,6 +1,6 @@
 //! What each line and marker stands for.
 
-use super::{FEW_SAMPLES, FONT, MARGIN, Series, WIDTH, marks, width_of};
+use super::{FONT, MARGIN, Series, WIDTH, marks, width_of};
 use crate::plot::{
     style::{Dash, Marker},
     svg::{Anchor, Canvas, px},
@@ -36,9 +36,9 @@ impl Entry {
         }
     }
 
-    pub(super) fn few() -> Self {
+    pub(super) fn hollow(label: &str) -> Self {
         Self {
-            label: FEW_SAMPLES.to_owned(),
+            label: label.to_owned(),
             sample: Sample::Hollow,
         }
     }

@@ -1,7 +1,7 @@
 //! What the engine adds to a bare request.
 
 use crate::plot::{
-    figure::{Bar, Bars, Body, Figure},
+    figure::{Bar, Bars, Body, FEW_SAMPLES, Figure},
     files::{Cell, Percentiles},
 };
 
@@ -68,6 +68,7 @@ fn figure(
         name: name.to_owned(),
         title: title.to_owned(),
         caption: CAPTION.to_owned(),
+        hollow: FEW_SAMPLES,
         body: Body::Bars(Bars {
             label: "p50, ms".to_owned(),
             names: names.map(str::to_owned),

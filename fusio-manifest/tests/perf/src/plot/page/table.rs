@@ -4,13 +4,13 @@ use crate::plot::{scale::thousands, svg::escape};
 
 /// A table of which the first column names the row.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(in crate::plot) struct Table {
     head: Vec<String>,
     rows: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Table {
-    pub(super) fn new<'a>(head: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(in crate::plot) fn new<'a>(head: impl IntoIterator<Item = &'a str>) -> Self {
         let head = head.into_iter().map(str::to_owned).collect();
         Self {
             head,
@@ -18,20 +18,20 @@ impl Table {
         }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(in crate::plot) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(("", cells));
     }
 
     /// A row of sums.
-    pub(super) fn sum(&mut self, cells: Vec<String>) {
+    pub(in crate::plot) fn sum(&mut self, cells: Vec<String>) {
         self.rows.push((" class=\"sum\"", cells));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::plot) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(super) fn html(&self) -> String {
+    pub(in crate::plot) fn html(&self) -> String {
         let head: String = self
             .head
             .iter()
@@ -59,10 +59,10 @@ fn row(class: &str, cells: &[String]) -> String {
 }
 
 /// What stands in a table where nothing is known.
-pub(super) const UNKNOWN: &str = "–";
+pub(in crate::plot) const UNKNOWN: &str = "–";
 
 /// A number with so many decimals.
-pub(super) fn decimals(number: Option<f64>, digits: usize) -> String {
+pub(in crate::plot) fn decimals(number: Option<f64>, digits: usize) -> String {
     match number {
         Some(number) => {
             let text = format!("{number:.digits$}");
@@ -78,12 +78,12 @@ pub(super) fn decimals(number: Option<f64>, digits: usize) -> String {
 }
 
 /// A count with commas.
-pub(super) fn count(number: Option<u64>) -> String {
+pub(in crate::plot) fn count(number: Option<u64>) -> String {
     number.map_or(UNKNOWN.to_owned(), |number| thousands(&number.to_string()))
 }
 
 /// A share as a percentage.
-pub(super) fn percent(share: Option<f64>) -> String {
+pub(in crate::plot) fn percent(share: Option<f64>) -> String {
     match share {
         Some(share) => format!("{} %", decimals(Some(share * 100.0), 2)),
         None => UNKNOWN.to_owned(),
