@@ -2,7 +2,7 @@
 # Whether the report of a run stands by itself: no reference that a browser would fetch, no script, tags that close, and
 # in every plot, in the page and beside it, text, a shape and numbers that are numbers.
 #
-#   scripts/check_report.sh FOLDER ...
+#   scripts/check_report.sh FOLDER ...    or a page by itself
 set -euo pipefail
 
 (($# >= 1)) || {
@@ -87,7 +87,7 @@ def plot(where, text):
 
 
 for folder in map(pathlib.Path, sys.argv[1:]):
-    report = folder / "report.html"
+    report = folder if folder.is_file() else folder / "report.html"
     if not report.is_file():
         problems.append(f"{report} is not there")
         continue
@@ -103,7 +103,7 @@ for folder in map(pathlib.Path, sys.argv[1:]):
         plot(f"{report}, plot {number}", svg)
     for path in beside:
         plot(path, path.read_text(encoding="utf-8"))
-    if len(inside) != len(beside):
+    if folder.is_dir() and len(inside) != len(beside):
         problems.append(f"{folder}: {len(inside)} plots in the report, {len(beside)} beside it")
     print(f"{report}: {len(text)} bytes, {len(inside)} plots")
 

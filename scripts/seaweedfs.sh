@@ -6,6 +6,8 @@
 #   scripts/seaweedfs.sh check-empty DIR BUCKET
 #                                            fails and lists the keys if anything is left in the bucket
 #   scripts/seaweedfs.sh stop DIR            stops it; DIR keeps the data and the log
+#   scripts/seaweedfs.sh wait S3_PORT MASTER_PORT
+#                                            waits for one that something else has started on loopback
 #
 # Ports are picked among the free ones, so several can run side by side. A bucket takes several of its 100
 # volumes: use one bucket and many prefixes.
@@ -163,8 +165,20 @@ print(f"bucket {bucket} is empty")
 PYTHON
 }
 
-usage="usage: seaweedfs.sh start DIR | check-empty DIR BUCKET | stop DIR"
+wait_for() {
+    local deadline=$((SECONDS + START_SECONDS))
+    until is_ready "$1" "$2"; do
+        ((SECONDS < deadline)) || fail "nothing can be written to at ports $1 and $2 after $START_SECONDS s"
+        sleep 0.5
+    done
+}
+
+usage="usage: seaweedfs.sh start DIR | check-empty DIR BUCKET | stop DIR | wait S3_PORT MASTER_PORT"
 (($# >= 2)) || fail "$usage"
+if [[ $1:$# == wait:3 ]]; then
+    wait_for "$2" "$3"
+    exit
+fi
 mkdir -p -- "$2"
 dir=$(cd -- "$2" && pwd)
 case "$1:$#" in

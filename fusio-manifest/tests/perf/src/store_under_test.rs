@@ -270,6 +270,34 @@ async fn leftovers(s3: &S3Store, settings: &Settings, clock: &dyn Clock) -> Resu
     Ok(runs_of(&page))
 }
 
+/// Deletes what runs left in the bucket of the settings, whether they were killed or are still writing: it must have no
+/// other user. Returns what it deleted.
+///
+/// # Errors
+///
+/// One line: why it cannot.
+pub async fn delete_leftovers(settings: &Settings, clock: &dyn Clock) -> Result<Vec<String>, String> {
+    let StoreSettings::S3 { bucket, endpoint, .. } = &settings.store else {
+        return Err("PERF_STORE is not s3: only a real bucket has leftovers".to_owned());
+    };
+    let Bucket::S3(s3, _) = real(bucket, endpoint.as_deref(), &Meters::default()).await? else {
+        return Ok(Vec::new());
+    };
+    let mut deleted = Vec::new();
+    loop {
+        let runs = leftovers(&s3, settings, clock).await?;
+        if runs.is_empty() {
+            return Ok(deleted);
+        }
+        for run in runs {
+            delete_below(&s3, &run)
+                .await
+                .map_err(|error| format!("{run} cannot be deleted: {}", error.message))?;
+            deleted.push(run);
+        }
+    }
+}
+
 /// The runs that keys below the root belong to.
 fn runs_of(page: &ListPage) -> Vec<String> {
     let mut runs: Vec<String> = Vec::new();

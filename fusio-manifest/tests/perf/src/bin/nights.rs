@@ -32,6 +32,9 @@ const USAGE: &str = "usage: nights judge --store NAME --night DAY --in FOLDER [-
     [--across-settings] [--failed WHY ...] | nights add HISTORY.csv NIGHT.csv ... [--replace] | \
     nights draw HISTORY.csv PAGE.html";
 
+/// Far more repeats than anyone measures in a night.
+const REPEATS_MAX: u32 = 99;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -151,14 +154,11 @@ fn tell(row: &Night, judgement: &Judgement) -> Result<(), String> {
 
 /// What lies in the folder of a night. What a run that failed did not leave is not there.
 fn measured(folder: &Path) -> Result<Measured, String> {
-    let mut baseline = Vec::new();
-    for number in 1.. {
-        let path = folder.join(format!("baseline-{number}.csv"));
-        if !path.is_file() {
-            break;
-        }
-        baseline.push(read_recording(&path)?);
-    }
+    let paths = (1..=REPEATS_MAX).map(|number| folder.join(format!("baseline-{number}.csv")));
+    let baseline = paths
+        .filter(|path| path.is_file())
+        .map(|path| read_recording(&path));
+    let baseline = baseline.collect::<Result<_, _>>()?;
     let sweep = folder.join("sweep.csv");
     let sweep = sweep.is_file().then(|| read_recording(&sweep)).transpose()?;
     Ok(Measured { baseline, sweep })
