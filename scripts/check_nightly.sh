@@ -8,8 +8,6 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 export HISTORY_REMOTE=$scratch/history.git HISTORY_BRANCH=nights
-# A light load is enough to tell 20 %, and takes seconds.
-readonly LOAD=(PERF_DURATION_SECS=20 PERF_WRITER_RATE=1)
 # The medians of s3-standard, and 1.2 times as much.
 readonly SLOWER=get=32.4:0.62,put=72:0.29,cas=73.2:0.14
 
@@ -35,7 +33,7 @@ night() {
     local day=$1 seed=$2
     shift 2
     env NIGHT="$day" FIRST_SEED="$seed" OUT="$scratch/$day" PERF_SUMMARY="$scratch/$day.md" "${history[@]}" \
-        bash scripts/nightly.sh simulated "${LOAD[@]}" "$@"
+        bash scripts/nightly.sh simulated "$@"
 }
 
 publish() {
