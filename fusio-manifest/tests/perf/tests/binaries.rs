@@ -1,5 +1,7 @@
 //! The programs as scripts call them: exit status, one line of error, files whole or untouched.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

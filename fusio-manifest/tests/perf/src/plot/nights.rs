@@ -18,8 +18,9 @@ use crate::nights::{Night, judge::NIGHTS_MIN};
 mod tests;
 
 const HEIGHT: f64 = 200.0;
-/// Rows of the table; the CSV has them all.
-const ROWS_MAX: usize = 60;
+/// Nights whose row is shown at once, and those that are folded away behind them; the CSV has them all.
+const ROWS_AT_ONCE: usize = 14;
+const ROWS_FOLDED: usize = 90;
 /// The most reasons that are told.
 const REASONS_MAX: usize = 10;
 
@@ -94,13 +95,20 @@ fn section(store: &str, nights: &[&Night]) -> Result<String, String> {
     }
     text.push_str(&grid(figures.iter().collect()));
     text.push_str("<h3>Each night, the newest first</h3>\n");
-    text.push_str(&table(nights).html());
+    text.push_str(&table(nights.iter().rev().take(ROWS_AT_ONCE)).html());
     text.push_str(&reasons(nights));
+    let earlier = table(nights.iter().rev().skip(ROWS_AT_ONCE).take(ROWS_FOLDED));
+    if !earlier.is_empty() {
+        text.push_str(&format!(
+            "<details>\n<summary>Earlier nights</summary>\n{}</details>\n",
+            earlier.html()
+        ));
+    }
     text.push_str("</section>\n");
     Ok(text)
 }
 
-fn table(nights: &[&Night]) -> Table {
+fn table<'a>(nights: impl Iterator<Item = &'a &'a Night>) -> Table {
     let mut table = Table::new([
         "night",
         "verdict",
@@ -117,7 +125,7 @@ fn table(nights: &[&Night]) -> Table {
         "stolen, %",
         "revision",
     ]);
-    for night in nights.iter().rev().take(ROWS_MAX) {
+    for night in nights {
         let revision = night.revision.as_deref().unwrap_or_default();
         table.row(vec![
             night.night.clone(),
@@ -250,7 +258,7 @@ struct Plot<'a> {
 impl Plot<'_> {
     fn series(&self, lines: &[(&str, Column)]) -> Vec<Series> {
         let dashes = [Dash::Solid, Dash::Dashed, Dash::Dotted];
-        (lines.iter().zip(dashes).enumerate())
+        let mut all: Vec<Series> = (lines.iter().zip(dashes).enumerate())
             .map(|(colour, ((label, column), dash))| {
                 let points = self.nights.iter().zip(self.days).filter_map(|(night, day)| {
                     Some(Point {
@@ -261,7 +269,10 @@ impl Plot<'_> {
                 });
                 Series::new(*label, colour, points.collect()).dashed(dash)
             })
-            .collect()
+            .collect();
+        // The first matters most: nothing is drawn over it.
+        all.reverse();
+        all
     }
 
     fn latency(&self, name: &str, title: &str, lines: [(&'static str, Column); 3]) -> Option<Figure> {

@@ -112,11 +112,17 @@ fn labels(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
         let inside = frame.right + MARGIN + 6.0;
         let (anchor, x) = if x + half > inside {
             (Anchor::End, inside)
+        } else if x - half < 0.0 {
+            (Anchor::Start, 0.0)
         } else {
             (Anchor::Middle, x)
         };
         canvas.text("tick", anchor, (x, frame.bottom + 17.0), &tick.label);
-        free_from = x + half + GAP;
+        free_from = if anchor == Anchor::Start {
+            2.0 * half
+        } else {
+            x + half
+        } + GAP;
     }
     let middle = f64::midpoint(frame.left, frame.right);
     canvas.text(
