@@ -53,6 +53,7 @@ out=$(absolute "${OUT:-$PWD/target/nightly/$store}")
 first_seed=${FIRST_SEED:-1}
 summary=${PERF_SUMMARY:-${GITHUB_STEP_SUMMARY:-}}
 unset PERF_SUMMARY
+[[ -z $summary ]] || summary=$(absolute "$summary")
 clean_bucket() {
     local programs
     programs=$(bash scripts/programs.sh)
@@ -100,10 +101,12 @@ trap finish EXIT
 failed=()
 # measure SCENARIO CSV NAME [VARIABLE=VALUE ...]: one run, whose numbers become NAME.csv and its details.
 measure() {
-    local scenario=$1 csv=$2 name=$3 kind latest=$out/runs/$3/latest
+    local scenario=$1 csv=$2 name=$3 kind latest=$out/runs/$3/latest told=()
     shift 3
+    # One baseline stands for all: the tables have the medians.
+    [[ -z $summary || $name == baseline-[2-9]* ]] || told=(PERF_SUMMARY="$summary")
     printf '\n==> %s, %s\n' "$store" "$name"
-    env "${settings[@]}" "$@" PERF_OUT="$out/runs/$name" bash scripts/run_scenario.sh "$scenario" ||
+    env "${settings[@]}" "$@" "${told[@]}" PERF_OUT="$out/runs/$name" bash scripts/run_scenario.sh "$scenario" ||
         failed+=(--failed "$name did not pass")
     for kind in "" _detail; do
         [[ ! -f $latest/$csv$kind.csv ]] || cp -- "$latest/$csv$kind.csv" "$out/numbers/$name$kind.csv"
