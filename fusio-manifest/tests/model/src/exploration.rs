@@ -22,7 +22,7 @@ pub struct Exploration {
     pub states: usize,
     /// The different ones.
     pub unique_states: usize,
-    /// The most steps from the first state to one of them.
+    /// The most steps from the first state to one of them, by the shortest path if one thread explored.
     pub depth: usize,
     /// How long it took.
     pub duration: Duration,

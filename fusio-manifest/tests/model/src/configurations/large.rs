@@ -25,11 +25,7 @@ pub(crate) fn all() -> Vec<Configuration> {
             late: 1,
             ..budget
         }),
-        more(spills(), "spills, more", |budget| Budget {
-            spill: 2,
-            crash: 1,
-            ..budget
-        }),
+        more(spills(), "spills, more", |budget| Budget { spill: 2, ..budget }),
         more(large_transactions(), "large transactions, more", |budget| {
             Budget {
                 upload: 3,
@@ -38,23 +34,22 @@ pub(crate) fn all() -> Vec<Configuration> {
                 ..budget
             }
         }),
-        more(folds(), "folds, more", |budget| Budget {
-            late: 1,
-            leave: 1,
-            ..budget
-        }),
-        more(merges(), "merges, more", |budget| Budget {
-            late: 1,
-            crash: 1,
-            ..budget
-        }),
+        more(folds(), "folds, more", |budget| Budget { leave: 1, ..budget }),
+        more(merges(), "merges, more", |budget| Budget { crash: 1, ..budget }),
         more(collection(), "collections, more", |budget| Budget {
             late: 1,
             collect: 2,
             crash: 0,
             reply_lost: 0,
             ..budget
-        }),
+        })
+        .reaching(&[
+            Reached::Fold,
+            Reached::Deleted,
+            Reached::DeleteUnderWay,
+            Reached::SecondCollection,
+            Reached::ObjectUnderWay,
+        ]),
         more(pins(), "pins and readers, more", |budget| Budget {
             reply_lost: 1,
             unpin: 1,
@@ -66,11 +61,7 @@ pub(crate) fn all() -> Vec<Configuration> {
             Reached::ReplyLost,
             Reached::Deleted,
         ]),
-        more(fence(), "fence, more", |budget| Budget {
-            collect: 2,
-            spill: 1,
-            ..budget
-        }),
+        more(fence(), "fence, more", |budget| Budget { collect: 2, ..budget }),
         more(reads(), "fresh reads, more", |budget| Budget {
             late: 1,
             replayed: 1,
