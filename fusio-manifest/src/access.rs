@@ -65,10 +65,18 @@ impl Access {
         key: &str,
         options: GetOptions,
         deadline: Moment,
+        purpose: Purpose,
     ) -> Result<GetAnswer, StoreError> {
         let limit = self.limit(deadline);
-        self.bounded("GET", key, limit, self.store.get(key, options))
-            .await
+        let get = self.store.get(key, options);
+        let answer = self.bounded("GET", key, limit, get).await;
+        if purpose == Purpose::Maintenance {
+            self.maintenance.count(RequestClass::Get);
+            if let Ok(GetAnswer::Found { bytes, .. }) = &answer {
+                self.maintenance.count_bytes(RequestClass::Get, bytes.len());
+            }
+        }
+        answer
     }
 
     /// One conditional PUT, bounded in time.

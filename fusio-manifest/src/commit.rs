@@ -20,11 +20,15 @@ use ticket::Ticket;
 pub(crate) use wire::Wire;
 
 mod batch;
+mod beside;
 mod body;
 mod contention;
 pub(crate) mod fate;
+mod fold;
 mod gather;
 mod layout;
+mod maintenance;
+mod merge;
 mod publish;
 mod queue;
 mod spill;
@@ -39,6 +43,8 @@ mod wire;
 pub(crate) struct Prepared {
     pub(crate) id: TransactionId,
     pub(crate) snapshot: u64,
+    /// What it read is known to hold after this commit too: at first its snapshot.
+    pub(crate) holds_at: u64,
     pub(crate) reads: ReadSet,
     pub(crate) writes: Vec<Write>,
     pub(crate) single_attempt: bool,
@@ -51,6 +57,16 @@ impl Prepared {
     }
 }
 
+/// What the wire answers.
+#[derive(Debug)]
+enum Reply {
+    /// What became of it.
+    Told(Result<Receipt>),
+    /// Nothing yet: the overlay cannot tell whether what it read still holds. Its caller has to read it again, so that
+    /// nobody else waits for that.
+    ReadAgain(Box<Prepared>, Option<Arc<Stored>>),
+}
+
 /// One in the queue, with the line back to its caller.
 #[derive(Debug)]
 struct Submission {
@@ -59,7 +75,7 @@ struct Submission {
     stored: Option<Arc<Stored>>,
     deadline: Moment,
     ticket: Arc<Ticket>,
-    reply: oneshot::Sender<Result<Receipt>>,
+    reply: oneshot::Sender<Reply>,
     /// Its place in the queue, given by the wire.
     arrival: u64,
 }
@@ -73,12 +89,19 @@ impl Submission {
             attempts: self.ticket.answered(),
         };
         // A caller that is gone has been told nothing, or that the outcome is unknown: both stay true.
-        let _ = self.reply.send(Ok(receipt));
+        let _ = self.reply.send(Reply::Told(Ok(receipt)));
     }
 
     fn failed(self, error: Error) {
         let attempts = self.ticket.answered();
-        let _ = self.reply.send(Err(error.with_attempts(attempts)));
+        let _ = self.reply.send(Reply::Told(Err(error.with_attempts(attempts))));
+    }
+
+    fn read_again(self) {
+        // A caller that is gone has left the queue: it is not committed.
+        let _ = self
+            .reply
+            .send(Reply::ReadAgain(Box::new(self.prepared), self.stored));
     }
 
     /// The PUT that may have carried it is neither known to have landed nor known not to.

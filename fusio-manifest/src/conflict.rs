@@ -1,6 +1,9 @@
 //! Validation: whether what a transaction read was overwritten since. Pure, no I/O.
 
-use std::{collections::BTreeSet, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use bytes::Bytes;
 
@@ -9,35 +12,57 @@ use crate::{key_range::KeyRange, state::Overlay};
 /// What a transaction read: keys, present or absent, and the ranges that it consumed by scanning.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReadSet {
-    keys: BTreeSet<Bytes>,
-    ranges: Vec<KeyRange>,
+    /// Whether each was there.
+    keys: BTreeMap<Bytes, bool>,
+    /// How many keys of each were there.
+    ranges: Vec<(KeyRange, u64)>,
 }
 
 /// A commit that wrote what a transaction had read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) key: Bytes,
-    /// `None` if the other transaction is of the same batch and has no number yet.
+    /// `None` if the other transaction is of the same batch and has no number yet, or is no longer known.
     pub(crate) txn: Option<u64>,
 }
 
 impl ReadSet {
-    pub(crate) fn add_key(&mut self, key: Bytes) {
-        self.keys.insert(key);
+    /// Adds a key, and whether it was there.
+    pub(crate) fn add_key(&mut self, key: Bytes, present: bool) {
+        self.keys.insert(key, present);
     }
 
-    /// Adds a range; one that begins where the range added last ended makes that one longer.
-    pub(crate) fn add_range(&mut self, range: KeyRange) {
+    /// Adds a range, and how many keys were there in it; one that begins where the range added last ended makes that one
+    /// longer.
+    pub(crate) fn add_range(&mut self, range: KeyRange, present: u64) {
         if range.is_empty() {
             return;
         }
         match self.ranges.last_mut() {
-            Some(last) if continues(&last.end, &range.start) => last.end = range.end,
-            _ => self.ranges.push(range),
+            Some((last, so_far)) if continues(&last.end, &range.start) => {
+                last.end = range.end;
+                *so_far += present;
+            }
+            _ => self.ranges.push((range, present)),
         }
     }
 
-    /// The first commit after `snapshot` that wrote what was read.
+    /// The keys that were read, and whether each was there.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Bytes, &bool)> {
+        self.keys.iter()
+    }
+
+    /// The ranges that were read, and how many keys were there in each.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = &(KeyRange, u64)> {
+        self.ranges.iter()
+    }
+
+    /// True if nothing was read, so that nothing can conflict.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.ranges.is_empty()
+    }
+
+    /// The first commit after `snapshot` that wrote what was read, where `overlay` has all that was written since.
     pub(crate) fn conflict_with_state(&self, snapshot: u64, overlay: &Overlay) -> Option<Conflict> {
         let newer = |key: &Bytes, txn: u64| {
             (txn > snapshot).then(|| Conflict {
@@ -45,12 +70,12 @@ impl ReadSet {
                 txn: Some(txn),
             })
         };
-        let by_key = self.keys.iter().find_map(|key| newer(key, overlay.get(key)?.txn));
+        let by_key = self.keys.keys().find_map(|key| newer(key, overlay.get(key)?.txn));
         by_key.or_else(|| {
             self.ranges
                 .iter()
-                .filter(|range| !range.is_empty())
-                .find_map(|range| {
+                .filter(|(range, _)| !range.is_empty())
+                .find_map(|(range, _)| {
                     let bounds: (Bound<Bytes>, Bound<Bytes>) = (range.start.clone(), range.end.clone());
                     overlay
                         .range(bounds)
@@ -61,12 +86,12 @@ impl ReadSet {
 
     /// The first key of `written`, by transactions of the same batch, that was read.
     pub(crate) fn conflict_with_batch(&self, written: &BTreeSet<Bytes>) -> Option<Conflict> {
-        let by_key = self.keys.iter().find(|key| written.contains(*key));
+        let by_key = self.keys.keys().find(|key| written.contains(*key));
         let by_range = || {
             self.ranges
                 .iter()
-                .filter(|range| !range.is_empty())
-                .find_map(|range| written.range((range.start.clone(), range.end.clone())).next())
+                .filter(|(range, _)| !range.is_empty())
+                .find_map(|(range, _)| written.range((range.start.clone(), range.end.clone())).next())
         };
         by_key.or_else(by_range).map(|key| Conflict {
             key: key.clone(),
@@ -82,7 +107,7 @@ fn continues(end: &Bound<Bytes>, start: &Bound<Bytes>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Version;
+    use crate::version::Version;
 
     fn overlay(entries: &[(&'static str, u64)]) -> Overlay {
         entries
@@ -102,13 +127,13 @@ mod tests {
     fn keys(keys: &[&'static str]) -> ReadSet {
         let mut reads = ReadSet::default();
         keys.iter()
-            .for_each(|key| reads.add_key(Bytes::from_static(key.as_bytes())));
+            .for_each(|key| reads.add_key(Bytes::from_static(key.as_bytes()), true));
         reads
     }
 
     fn range(range: KeyRange) -> ReadSet {
         let mut reads = ReadSet::default();
-        reads.add_range(range);
+        reads.add_range(range, 1);
         reads
     }
 
@@ -174,8 +199,8 @@ mod tests {
     #[test]
     fn a_scan_that_goes_on_keeps_one_range() {
         let mut reads = ReadSet::default();
-        reads.add_range(KeyRange::bounds(Bound::Included("a"), Bound::Included("b")));
-        reads.add_range(KeyRange::bounds(Bound::Excluded("b"), Bound::Excluded("c")));
-        assert_eq!(reads.ranges, [KeyRange::between("a", "c")]);
+        reads.add_range(KeyRange::bounds(Bound::Included("a"), Bound::Included("b")), 2);
+        reads.add_range(KeyRange::bounds(Bound::Excluded("b"), Bound::Excluded("c")), 1);
+        assert_eq!(reads.ranges, [(KeyRange::between("a", "c"), 3)]);
     }
 }

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Busy,
     /// The snapshot is older than what this handle can still validate. Begin again.
     SnapshotTooOld,
+    /// The state that is read is older than the retention, and part of it has been collected. Begin again.
+    SnapshotExpired,
     /// A key, value, transaction or setting is out of its range; the message names the range.
     Invalid,
     /// The manifest has no room for this commit. Not committed.
@@ -128,6 +130,7 @@ impl Error {
             ErrorKind::Conflict
                 | ErrorKind::PreconditionFailed
                 | ErrorKind::SnapshotTooOld
+                | ErrorKind::SnapshotExpired
                 | ErrorKind::Unavailable
                 | ErrorKind::DeadlineExceeded
                 | ErrorKind::Busy

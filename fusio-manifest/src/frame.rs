@@ -32,6 +32,7 @@ const MAGIC: [u8; 4] = *b"FMAN";
 pub(crate) enum Kind {
     Head = 1,
     Log = 2,
+    Table = 3,
 }
 
 /// Why bytes are not what they should be.
@@ -67,17 +68,24 @@ impl FormatError {
 /// Puts the header before `body`.
 pub(crate) fn seal(kind: Kind, manifest: ManifestId, body: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(HEADER_BYTES + body.len());
-    framed.put_slice(&MAGIC);
-    framed.put_u8(kind as u8);
-    framed.put_u8(FORMAT_VERSION);
-    framed.put_u16_le(0);
-    framed.put_slice(&manifest.to_bytes());
-    framed.put_u64_le(body.len() as u64);
-    framed.put_u32_le(crc32c::crc32c(body));
-    let checksum = crc32c::crc32c(&framed);
-    framed.put_u32_le(checksum);
+    framed.put_slice(&header(kind, manifest, body));
     framed.put_slice(body);
     framed.freeze()
+}
+
+/// The header that belongs before `body`.
+pub(crate) fn header(kind: Kind, manifest: ManifestId, body: &[u8]) -> BytesMut {
+    let mut header = BytesMut::with_capacity(HEADER_BYTES);
+    header.put_slice(&MAGIC);
+    header.put_u8(kind as u8);
+    header.put_u8(FORMAT_VERSION);
+    header.put_u16_le(0);
+    header.put_slice(&manifest.to_bytes());
+    header.put_u64_le(body.len() as u64);
+    header.put_u32_le(crc32c::crc32c(body));
+    let checksum = crc32c::crc32c(&header);
+    header.put_u32_le(checksum);
+    header
 }
 
 /// Checks the header and the body's checksum, and returns whose object it is and its body.

@@ -10,10 +10,13 @@ use crate::{
     head::Head,
     head_io::{Fetched, Gone},
     id::{ManifestId, Nonce, is_manifest_object},
-    log_store::{LogStore, Logged, Unread},
+    immutable::Unread,
+    log_store::{LogStore, Logged},
     options::Options,
+    spawned::Spawned,
     state::State,
-    store::{ETag, GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind, probe},
+    store::{GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind, probe},
+    table_store::TableStore,
 };
 
 /// What `create` found.
@@ -28,6 +31,7 @@ pub enum Creation {
 /// A HEAD that was read, and when the request for it was sent.
 #[derive(Debug)]
 pub(crate) struct Found {
+    pub(crate) tables: Arc<TableStore>,
     pub(crate) state: State,
     pub(crate) sent_at: Moment,
 }
@@ -41,20 +45,33 @@ fn backoff() -> Backoff {
 }
 
 /// Reads HEAD and the log objects that it names; `None` if there is no HEAD.
-async fn find(log: &Arc<LogStore>, access: &Access, read_timeout: Duration) -> Result<Option<Found>> {
+async fn find(log: &Arc<LogStore>, access: &Arc<Access>, options: &Options) -> Result<Option<Found>> {
     let mut backoff = backoff();
     let mut gone = Gone::default();
     loop {
         let sent_at = access.clock.now();
         let key = access.keys.head();
-        let deadline = sent_at.saturating_add(read_timeout);
-        let error = match access.get(key, GetOptions::default(), deadline).await {
+        let deadline = sent_at.saturating_add(options.read_timeout);
+        let error = match access
+            .get(key, GetOptions::default(), deadline, Purpose::Path)
+            .await
+        {
             Ok(GetAnswer::Found { bytes, etag }) => {
                 let fetched = Fetched::decode(key, bytes, etag)?;
+                let tables = table_store(access, fetched.head.manifest, options);
+                // Beside the log objects, and on when the handle is open: nobody waits for them here.
+                tables
+                    .warm(&fetched.head.runs)
+                    .into_iter()
+                    .for_each(Spawned::detach);
                 match fetched.into_state(log, None, deadline).await {
                     Ok(state) => {
-                        log.settled(state.head.last_txn);
-                        return Ok(Some(Found { state, sent_at }));
+                        log.settled(&state.head);
+                        return Ok(Some(Found {
+                            tables,
+                            state,
+                            sent_at,
+                        }));
                     }
                     Err(Unread::Gone(name)) => gone.again(access, name)?,
                     Err(Unread::Failed(error)) => return Err(error),
@@ -78,8 +95,8 @@ async fn find(log: &Arc<LogStore>, access: &Access, read_timeout: Duration) -> R
 }
 
 /// Opens what is there.
-pub(crate) async fn open(log: &Arc<LogStore>, access: &Access, options: &Options) -> Result<Found> {
-    find(log, access, options.read_timeout).await?.ok_or_else(|| {
+pub(crate) async fn open(log: &Arc<LogStore>, access: &Arc<Access>, options: &Options) -> Result<Found> {
+    find(log, access, options).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!(
@@ -94,10 +111,10 @@ pub(crate) async fn open(log: &Arc<LogStore>, access: &Access, options: &Options
 /// Opens what is there, or makes the first HEAD.
 pub(crate) async fn create(
     log: &Arc<LogStore>,
-    access: &Access,
+    access: &Arc<Access>,
     options: &Options,
 ) -> Result<(Found, Creation)> {
-    if let Some(found) = find(log, access, options.read_timeout).await? {
+    if let Some(found) = find(log, access, options).await? {
         return Ok((found, Creation::Adopted));
     }
     probe::probe(
@@ -109,7 +126,7 @@ pub(crate) async fn create(
     .await?;
     if let Some(orphan) = find_orphan(access).await? {
         // Another creator may have been faster than the probe: then what was found is no orphan.
-        return match find(log, access, options.read_timeout).await? {
+        return match find(log, access, options).await? {
             Some(found) => Ok((found, Creation::Adopted)),
             None => Err(Error::new(
                 ErrorKind::HeadLost,
@@ -158,7 +175,11 @@ async fn find_orphan(access: &Access) -> Result<Option<String>> {
     }
 }
 
-async fn first_head(log: &Arc<LogStore>, access: &Access, options: &Options) -> Result<(Found, Creation)> {
+async fn first_head(
+    log: &Arc<LogStore>,
+    access: &Arc<Access>,
+    options: &Options,
+) -> Result<(Found, Creation)> {
     let key = access.keys.head();
     let manifest = ManifestId::draw(&*access.entropy)?;
     let head = Head::first(manifest, Nonce::draw(&*access.entropy)?, options.shared);
@@ -176,11 +197,20 @@ async fn first_head(log: &Arc<LogStore>, access: &Access, options: &Options) -> 
             access.request_timeout,
         );
         let error = match put.await {
-            Ok(etag) => return new_state(head, etag, bytes.len(), sent_at),
+            Ok(etag) => {
+                let tables = table_store(access, manifest, options);
+                let state = State::build(head, etag, bytes.len(), &Logged::new())?;
+                let found = Found {
+                    tables,
+                    state,
+                    sent_at,
+                };
+                return Ok((found, Creation::Created));
+            }
             Err(error) => error,
         };
         // Whatever the answer was, HEAD tells who was first: a creation that went unanswered may be ours.
-        if let Some(found) = find(log, access, options.read_timeout).await? {
+        if let Some(found) = find(log, access, options).await? {
             let ours = found.state.head.manifest == manifest;
             return Ok((
                 found,
@@ -195,9 +225,13 @@ async fn first_head(log: &Arc<LogStore>, access: &Access, options: &Options) -> 
     }
 }
 
-fn new_state(head: Head, etag: ETag, bytes: usize, sent_at: Moment) -> Result<(Found, Creation)> {
-    let state = State::build(head, etag, bytes, &Logged::new())?;
-    Ok((Found { state, sent_at }, Creation::Created))
+fn table_store(access: &Arc<Access>, manifest: ManifestId, options: &Options) -> Arc<TableStore> {
+    TableStore::new(
+        Arc::clone(access),
+        manifest,
+        options.cache_bytes,
+        options.read_timeout,
+    )
 }
 
 async fn retry_or_fail(backoff: &mut Backoff, access: &Access, doing: &str, error: StoreError) -> Result<()> {

@@ -12,11 +12,13 @@ use crate::{
     options::SharedSettings,
 };
 
-pub(crate) use change::{Change, Swap};
+pub(crate) use change::{Change, Fold, Input, Merge, Swap};
 pub(crate) use inline::InlineCommit;
 pub(crate) use place::Place;
 pub(crate) use records::Write;
-pub(crate) use references::{Collection, LogReference, ObjectReference, Pin, Run};
+pub(crate) use references::{
+    Collection, FOLDED_MAX, FoldedCommit, LogReference, ObjectReference, Pin, Run, TableReference,
+};
 use sections::{Section, Sections};
 
 mod change;
@@ -51,7 +53,10 @@ pub(crate) struct Head {
     pub(crate) collected_through: u64,
     /// Oldest first.
     pub(crate) log: Vec<LogItem>,
+    /// Log objects that were folded lately, oldest first.
     pub(crate) folded: Vec<LogReference>,
+    /// Commits that were folded lately out of HEAD itself, oldest first.
+    pub(crate) folded_commits: Vec<FoldedCommit>,
     /// Newest first.
     pub(crate) runs: Vec<Run>,
     pub(crate) pins: Vec<Pin>,
@@ -103,6 +108,7 @@ impl Head {
             collected_through: 0,
             log: Vec::new(),
             folded: Vec::new(),
+            folded_commits: Vec::new(),
             runs: Vec::new(),
             pins: Vec::new(),
             collection: None,
@@ -118,7 +124,7 @@ impl Head {
     ) -> Result<Self, FormatError> {
         let change = Change {
             items: commits.iter().cloned().map(LogItem::Inline).collect(),
-            swaps: Vec::new(),
+            ..Change::default()
         };
         self.replaced(nonce, &change)
     }
@@ -159,6 +165,11 @@ impl Head {
         })
     }
 
+    /// The last commit that lies in runs; 0 if none does.
+    pub(crate) fn folded_through(&self) -> u64 {
+        self.runs.first().map_or(0, |run| run.last_txn)
+    }
+
     /// Feature bits that forbid this program to write.
     pub(crate) fn unknown_writer_features(&self) -> u64 {
         self.writer_features & !KNOWN_FEATURES
@@ -173,6 +184,11 @@ impl Head {
         let log = wire::Log {
             live: self.log_objects().map(|reference| reference.to_wire()).collect(),
             folded: self.folded.iter().map(|reference| reference.to_wire()).collect(),
+            folded_commits: self
+                .folded_commits
+                .iter()
+                .map(|commit| commit.to_wire())
+                .collect(),
         };
         let runs = wire::Runs {
             runs: self.runs.iter().map(Run::to_wire).collect(),
@@ -223,6 +239,11 @@ impl Head {
                 .folded
                 .into_iter()
                 .map(LogReference::from_wire)
+                .collect::<Result<_, _>>()?,
+            folded_commits: log
+                .folded_commits
+                .into_iter()
+                .map(FoldedCommit::from_wire)
                 .collect::<Result<_, _>>()?,
             runs: runs
                 .runs

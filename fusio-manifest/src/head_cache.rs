@@ -167,6 +167,16 @@ impl HeadCache {
         self.cell.lock().look_done(sent, 0)
     }
 
+    /// Puts `same` in place of `state`, which it is but for the runs that it reads from; false if a newer one is known.
+    pub(crate) fn exchange(&self, state: &Arc<State>, same: State) -> bool {
+        let mut cell = self.cell.lock();
+        let current = Arc::ptr_eq(&cell.certified.state, state);
+        if current {
+            cell.certified.state = Arc::new(same);
+        }
+        current
+    }
+
     /// A GET or a PUT that was sent at `sent` showed `state`.
     pub(crate) fn install(&self, state: State, sent: Sent, author: Author) -> Result<Certified> {
         let mark = self.mark();

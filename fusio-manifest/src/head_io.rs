@@ -1,7 +1,13 @@
 //! Requests for HEAD: the look (a conditional GET, and the log objects that it names and nobody here has seen)
 //! and the PUT.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -12,16 +18,24 @@ use crate::{
     head::Head,
     head_cache::{Author, Certified, HeadCache, Sent},
     id::ObjectName,
-    log_store::{LogStore, Unread},
+    immutable::Unread,
+    log_store::LogStore,
+    run,
+    spawned::Spawned,
     state::{State, unseen},
     store::{ETag, GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind},
+    table_store::TableStore,
+    version::Version,
 };
 
 #[derive(Debug)]
 pub(crate) struct HeadIo {
     pub(crate) access: Arc<Access>,
     pub(crate) log: Arc<LogStore>,
+    pub(crate) tables: Arc<TableStore>,
     pub(crate) cache: HeadCache,
+    /// A task brings the runs that reads use up to date.
+    catching_up: AtomicBool,
 }
 
 /// The answer to a PUT of HEAD.
@@ -35,30 +49,48 @@ pub(crate) struct PutAnswer {
 }
 
 impl HeadIo {
+    pub(crate) fn new(
+        access: Arc<Access>,
+        log: Arc<LogStore>,
+        tables: Arc<TableStore>,
+        cache: HeadCache,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            access,
+            log,
+            tables,
+            cache,
+            catching_up: AtomicBool::new(false),
+        })
+    }
+
     /// Looks at HEAD: one GET, and one more round trip where this handle is further behind than HEAD's tail.
     /// Requests are repeated only if the store asks for patience or does not answer.
-    pub(crate) async fn look(&self, deadline: Moment) -> Result<Certified> {
+    pub(crate) async fn look(self: &Arc<Self>, deadline: Moment) -> Result<Certified> {
         self.look_and_show(deadline, |_, _| {}).await
     }
 
     /// The same; each HEAD that is new here is shown to `show` before its log objects are read, which may take long
     /// or fail.
     pub(crate) async fn look_and_show(
-        &self,
+        self: &Arc<Self>,
         deadline: Moment,
         mut show: impl FnMut(&Head, &ETag),
     ) -> Result<Certified> {
         let mut backoff = patience();
         let mut gone = Gone::default();
         loop {
-            let known = self.cache.current()?.state;
+            let Certified {
+                state: known,
+                sent: seen,
+            } = self.cache.current()?;
             let sent = self.cache.sent();
             let options = GetOptions {
                 if_none_match: Some(known.etag.clone()),
                 range: None,
             };
             let key = self.access.keys.head();
-            match self.access.get(key, options, deadline).await {
+            match self.access.get(key, options, deadline, Purpose::Path).await {
                 Ok(GetAnswer::NotModified) => {
                     self.observe_get(sent);
                     return self.cache.certify(&known, sent);
@@ -71,9 +103,15 @@ impl HeadIo {
                     }
                     show(&fetched.head, &fetched.etag);
                     match fetched.into_state(&self.log, Some(&known), deadline).await {
-                        Ok(state) => {
+                        Ok(mut state) => {
+                            // What HEAD has not named for half that long may be collected soon.
+                            let old = sent.at.saturating_sub(seen.at) > state.head.settings.retention / 2;
+                            if old && state.lags() {
+                                state = state.caught_up();
+                            }
                             let certified = self.cache.install(state, sent, Author::Somebody)?;
-                            self.log.settled(certified.state.head.last_txn);
+                            self.log.settled(&certified.state.head);
+                            self.catch_up(&certified.state);
                             return Ok(certified);
                         }
                         Err(Unread::Gone(name)) => gone.again(&self.access, name)?,
@@ -88,6 +126,83 @@ impl HeadIo {
                 }
             }
         }
+    }
+
+    /// Brings the runs that reads use up to date, beside them: first what reading the new ones takes, then the change.
+    pub(crate) fn catch_up(self: &Arc<Self>, state: &State) {
+        if !state.lags() || self.catching_up.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let io = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Ok(Certified { state, .. }) = io.cache.current() {
+                if !state.lags() {
+                    break;
+                }
+                for load in io.tables.warm(&state.head.runs) {
+                    // It has told why, if it failed; who needs the footer asks again.
+                    let _ = load.join().await;
+                }
+                io.catch_up_now();
+            }
+            io.catching_up.store(false, Ordering::SeqCst);
+        });
+    }
+
+    /// The same at once: footers are loaded by who needs them.
+    pub(crate) fn catch_up_now(&self) {
+        // Each failure means that a newer state has come.
+        while let Ok(Certified { state, .. }) = self.cache.current()
+            && state.lags()
+            && !self.cache.exchange(&state, state.caught_up())
+        {}
+    }
+
+    /// The newest version of a key in a state.
+    pub(crate) async fn version(self: &Arc<Self>, state: &State, key: &[u8]) -> Result<Option<Version>> {
+        if let Some(version) = state.overlay.get(key) {
+            return Ok(Some(version.clone()));
+        }
+        let deadline = self.tables.deadline();
+        match run::find(&self.tables, state.runs_to_read(), key, deadline).await {
+            Ok(version) => Ok(version),
+            Err(unread) => Err(Box::pin(self.unreadable(unread, deadline)).await),
+        }
+    }
+
+    /// Begins to read what a state holds of a key, if that takes a request.
+    pub(crate) fn read_ahead(self: &Arc<Self>, key: &[u8]) -> Option<Spawned<()>> {
+        let state = self.cache.current().ok()?.state;
+        let unread =
+            !state.overlay.contains_key(key) && run::is_unread(&self.tables, state.runs_to_read(), key);
+        unread.then(|| {
+            let (io, key) = (Arc::clone(self), key.to_vec());
+            Spawned::new(async move {
+                let deadline = io.tables.deadline();
+                // Who reads it after the look at HEAD shares the request, or asks again and is told.
+                let _ = run::find(&io.tables, state.runs_to_read(), &key, deadline).await;
+            })
+        })
+    }
+
+    /// Why a table could not be read. One that is gone was collected, unless HEAD still names it.
+    pub(crate) async fn unreadable(self: &Arc<Self>, unread: Unread, deadline: Moment) -> Error {
+        let name = match unread {
+            Unread::Failed(error) => return error,
+            Unread::Gone(name) => name,
+        };
+        let newest = match self.look(deadline).await {
+            Ok(certified) => certified.state,
+            Err(error) => return error,
+        };
+        let mut tables = newest.head.runs.iter().flat_map(|run| &run.tables);
+        if tables.any(|table| table.object.name == name) {
+            return lost(&self.access, "table", name);
+        }
+        Error::new(
+            ErrorKind::SnapshotExpired,
+            format!("table {name} is gone: the state that is read is older than the retention; begin again"),
+        )
     }
 
     fn observe_get(&self, sent: Sent) {
@@ -143,19 +258,24 @@ impl Gone {
     /// names then is lost.
     pub(crate) fn again(&mut self, access: &Access, name: ObjectName) -> Result<()> {
         if self.0.contains(&name) {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "log object {name} is gone from {}, and HEAD at \"{}\" still names it: somebody deleted it; \
-                     restore it, or the commits in it are lost",
-                    access.store.describe(),
-                    access.keys.head()
-                ),
-            ));
+            return Err(lost(access, "log object", name));
         }
         self.0.push(name);
         Ok(())
     }
+}
+
+/// An object that HEAD names is not there.
+fn lost(access: &Access, what: &str, name: ObjectName) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!(
+            "{what} {name} is gone from {}, and HEAD at \"{}\" still names it: somebody deleted it; restore it, or the \
+             commits in it are lost",
+            access.store.describe(),
+            access.keys.head()
+        ),
+    )
 }
 
 /// A HEAD as it was read.
@@ -187,7 +307,9 @@ impl Fetched {
     ) -> Result<State, Unread> {
         let Self { head, etag, bytes } = self;
         let missing = unseen(&head, known.map_or(0, |known| known.head.last_txn));
-        let logged = log.load_all(head.manifest, missing, deadline).await?;
+        let logged = log
+            .load_all(head.manifest, missing, deadline, Purpose::Path)
+            .await?;
         let state = match known {
             Some(known) => known.follow(head, etag, bytes, &logged),
             None => State::build(head, etag, bytes, &logged),

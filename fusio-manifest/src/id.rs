@@ -133,6 +133,11 @@ impl Keys {
         format!("{}{manifest}/log/{name}", self.prefix)
     }
 
+    /// The key of a table.
+    pub(crate) fn table(&self, manifest: ManifestId, name: ObjectName) -> String {
+        format!("{}{manifest}/table/{name}", self.prefix)
+    }
+
     /// What every key below this manifest's prefix begins with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix

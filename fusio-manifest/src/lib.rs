@@ -43,8 +43,8 @@
 //!
 //! # Limits
 //!
-//! See [`limits`]. This version does not fold log objects: a manifest holds about 300,000 commits of 100 bytes, then
-//! commits are refused as [`ErrorKind::Full`]; and every handle holds all keys in memory.
+//! See [`limits`]. Commits are folded into sorted runs, read by blocks, so a manifest has no largest size; this version
+//! does not delete what it no longer needs.
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use entropy::{Entropy, EntropyFailed, OsEntropy, SeededEntropy};
@@ -56,7 +56,7 @@ pub use manifest::{Freshness, Info, Manifest};
 #[cfg(feature = "mutants")]
 #[doc(hidden)]
 pub use mutant::Mutant;
-pub use options::{Options, SharedSettings};
+pub use options::{Maintenance, Options, SharedSettings};
 pub use receipt::{Attempt, AttemptOutcome, CommitOutcome, CommitToken, Receipt};
 pub use snapshot::{Scan, Snapshot};
 pub use store::memory::MemoryStore;
@@ -85,6 +85,7 @@ mod head;
 mod head_cache;
 mod head_io;
 mod id;
+mod immutable;
 mod key_range;
 mod log;
 mod log_store;
@@ -92,8 +93,16 @@ mod manifest;
 mod mutant;
 mod options;
 mod receipt;
+mod recheck;
 mod refresh;
+mod run;
+mod run_writer;
 mod snapshot;
+mod spawned;
 mod state;
+mod table;
+mod table_store;
 mod transact;
 mod transaction;
+mod version;
+mod versions;

@@ -12,8 +12,8 @@ pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const TRANSACTION_WRITES_MAX: usize = 10_000;
 /// The largest HEAD, in bytes. Each reader downloads it whenever it has changed.
 pub const HEAD_BYTES_MAX: usize = 256 * 1024;
-/// The most log objects that HEAD names. Until they are folded, this is what bounds a manifest: about 48 MiB of
-/// small commits.
+/// The most log objects that HEAD names where they cannot be folded. Else a commit folds first at
+/// [`SharedSettings::log_objects_max`](crate::SharedSettings::log_objects_max).
 pub const LOG_OBJECTS_MAX: usize = 1_024;
 
 pub(crate) fn check_key(key: &[u8]) -> Result<()> {

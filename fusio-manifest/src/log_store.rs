@@ -1,52 +1,50 @@
 //! Log objects in the store: written under names that are never used twice, read once however many wait for
 //! them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{sync::OnceCell, task::JoinSet};
 
 use crate::{
-    access::{Access, Purpose, patience},
+    access::{Access, Purpose},
     clock::{Moment, within},
     error::{Error, ErrorKind, Result},
-    head::{LogReference, ObjectReference},
-    id::{ManifestId, Nonce, ObjectName},
+    head::{Head, LogReference, ObjectReference},
+    id::{ManifestId, ObjectName},
+    immutable::{Destination, Folder, Unread},
     log::{self, LogObject},
-    store::{GetAnswer, GetOptions, PutMode, StoreErrorKind},
 };
 
 /// How many objects are read at once by one handle that is behind: enough to hide their latency, few enough to
 /// leave the connections to others.
 const READS_AT_ONCE: usize = 64;
 
-/// How often a name may be taken already before the store is not believed any more.
-const RENAMES_MAX: u32 = 16;
-
 /// The log objects that a state needs, by name.
 pub(crate) type Logged = BTreeMap<ObjectName, Arc<LogObject>>;
 
-/// Why log objects could not be read.
-#[derive(Debug, Clone)]
-pub(crate) enum Unread {
-    /// This one is not there.
-    Gone(ObjectName),
-    /// The store or the object is at fault.
-    Failed(Error),
-}
+/// The bytes of log objects that a handle keeps to fold them, of those that it wrote: as much as one fold takes by
+/// default.
+const KEPT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-impl From<Error> for Unread {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// An object that is being read, or has been and is not part of a state yet.
+/// An object that is being read, or has been and is not part of a state yet; or was written and is not folded yet.
 #[derive(Debug, Clone)]
 struct Flight {
     last_txn: u64,
+    /// Its bytes, if this handle wrote it.
+    written: Option<Written>,
     object: Arc<OnceCell<Arc<LogObject>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    bytes: u64,
+    /// Some HEAD names it, or named it.
+    named: bool,
 }
 
 #[derive(Debug)]
@@ -65,59 +63,30 @@ impl LogStore {
 
     /// Writes a log object of the epoch that its writer holds.
     ///
-    /// An error means that HEAD may not name it. What was sent may arrive all the same: then nothing ever names it.
+    /// An error means that HEAD may not name it.
     pub(crate) async fn put(
         &self,
-        manifest: ManifestId,
-        epoch: u64,
+        to: Destination,
         bytes: Bytes,
-        deadline: Moment,
-        purpose: Purpose,
+        content: &Arc<LogObject>,
     ) -> Result<ObjectReference> {
         let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
-        let mut name = self.draw_name(epoch)?;
-        let mut renamed = 0;
-        let mut backoff = patience();
-        loop {
-            let key = self.access.keys.log(manifest, name);
-            let limit = self.access.limit(deadline);
-            let put = self
-                .access
-                .put(&key, bytes.clone(), PutMode::Create, purpose, limit)
-                .await;
-            match put {
-                Ok(_) => break,
-                // An earlier copy of this PUT is there, or a proxy's; or somebody drew the same name, as a cloned
-                // machine may; or the store is wrong. Nobody has named it yet, so another name is right in any case.
-                Err(error) if error.kind == StoreErrorKind::PreconditionFailed => {
-                    renamed += 1;
-                    if renamed > RENAMES_MAX {
-                        return Err(Error::from_store("writing a log object under a new name", error));
-                    }
-                    name = self.draw_name(epoch)?;
-                }
-                Err(error) if error.is_transient() || error.kind == StoreErrorKind::Conflict => {
-                    if !self.access.wait(&mut backoff, deadline).await? {
-                        return Err(Error::from_store_as(
-                            ErrorKind::Unavailable,
-                            "writing a log object, which no commit names yet",
-                            error,
-                        ));
-                    }
-                }
-                Err(error) => return Err(Error::from_store("writing a log object", error)),
-            }
-        }
+        let name = self.access.put_new(Folder::Log, to, bytes).await?;
+        // Who wrote it need not read it when it is folded.
+        let written = Flight {
+            last_txn: 0,
+            written: Some(Written {
+                bytes: length,
+                named: false,
+            }),
+            object: Arc::new(OnceCell::new_with(Some(Arc::clone(content)))),
+        };
+        self.flights.lock().insert(name, written);
         Ok(ObjectReference {
             name,
             bytes: length,
             crc32c,
         })
-    }
-
-    fn draw_name(&self, epoch: u64) -> Result<ObjectName> {
-        let nonce = Nonce::draw(&*self.access.entropy)?;
-        Ok(ObjectName { epoch, nonce })
     }
 
     /// Reads all of these, at once.
@@ -126,10 +95,14 @@ impl LogStore {
         manifest: ManifestId,
         references: Vec<LogReference>,
         deadline: Moment,
+        purpose: Purpose,
     ) -> Result<Logged, Unread> {
         let mut logged = Logged::new();
         if let [one] = references.as_slice() {
-            logged.insert(one.object.name, self.load(manifest, *one, deadline).await?);
+            logged.insert(
+                one.object.name,
+                self.load(manifest, *one, deadline, purpose).await?,
+            );
             return Ok(logged);
         }
         let mut left = references.into_iter();
@@ -140,7 +113,7 @@ impl LogStore {
             {
                 let store = Arc::clone(self);
                 reads.spawn(async move {
-                    let object = store.load(manifest, reference, deadline).await;
+                    let object = store.load(manifest, reference, deadline, purpose).await;
                     (reference.object.name, object)
                 });
             }
@@ -157,9 +130,31 @@ impl LogStore {
         }
     }
 
-    /// A state with every commit up to `txn` is known: what was read for it is let go.
-    pub(crate) fn settled(&self, txn: u64) {
-        self.flights.lock().retain(|_, flight| flight.last_txn > txn);
+    /// The state of `head` is known: what was read for it, and is not to be folded, is let go.
+    pub(crate) fn settled(&self, head: &Head) {
+        let mut flights = self.flights.lock();
+        if flights.is_empty() {
+            return;
+        }
+        let named: BTreeSet<ObjectName> = head
+            .log_objects()
+            .map(|reference| reference.object.name)
+            .collect();
+        let mut kept = 0;
+        flights.retain(|name, flight| {
+            // Some look waits for it.
+            if flight.last_txn > head.last_txn {
+                return true;
+            }
+            let Some(written) = &mut flight.written else {
+                return false;
+            };
+            let (was_named, is_named) = (written.named, named.contains(name));
+            written.named |= is_named;
+            let keep = (is_named || !was_named) && kept + written.bytes <= KEPT_BYTES_MAX;
+            kept += if keep { written.bytes } else { 0 };
+            keep
+        });
     }
 
     /// Reads one. Who comes while it is being read shares the request; who comes before a state is known that
@@ -169,18 +164,20 @@ impl LogStore {
         manifest: ManifestId,
         reference: LogReference,
         deadline: Moment,
+        purpose: Purpose,
     ) -> Result<Arc<LogObject>, Unread> {
         let name = reference.object.name;
         let flight = {
             let mut flights = self.flights.lock();
             let flight = flights.entry(name).or_insert_with(|| Flight {
                 last_txn: reference.last_txn(),
+                written: None,
                 object: Arc::default(),
             });
             Arc::clone(&flight.object)
         };
         let limit = deadline.saturating_sub(self.access.clock.now());
-        let read = flight.get_or_try_init(|| self.read(manifest, reference, deadline));
+        let read = flight.get_or_try_init(|| self.read(manifest, reference, deadline, purpose));
         // Another's read may have a later deadline than this one's.
         match within(&*self.access.clock, limit, read).await {
             Some(Ok(object)) => Ok(Arc::clone(object)),
@@ -198,28 +195,16 @@ impl LogStore {
         manifest: ManifestId,
         reference: LogReference,
         deadline: Moment,
+        purpose: Purpose,
     ) -> Result<Arc<LogObject>, Unread> {
-        let key = self.access.keys.log(manifest, reference.object.name);
-        let mut backoff = patience();
-        loop {
-            let error = match self.access.get(&key, GetOptions::default(), deadline).await {
-                Ok(GetAnswer::Found { bytes, .. }) => {
-                    return log::decode(manifest, &reference, bytes)
-                        .map(Arc::new)
-                        .map_err(|error| error.in_object(&key).into());
-                }
-                Ok(GetAnswer::NotModified) => {
-                    let message = format!("object {key}: 304 to a request without a condition");
-                    return Err(Error::new(ErrorKind::Unavailable, message).into());
-                }
-                Err(error) => error,
-            };
-            if error.kind == StoreErrorKind::NotFound {
-                return Err(Unread::Gone(reference.object.name));
-            }
-            if !error.is_transient() || !self.access.wait(&mut backoff, deadline).await? {
-                return Err(Error::from_store("reading a log object", error).into());
-            }
-        }
+        let name = reference.object.name;
+        let bytes = self
+            .access
+            .read(Folder::Log, manifest, name, None, deadline, purpose)
+            .await?;
+        let key = self.access.key(Folder::Log, manifest, name);
+        log::decode(manifest, &reference, bytes)
+            .map(Arc::new)
+            .map_err(|error| error.in_object(&key).into())
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     genesis::{self, Creation, Found},
+    head::Run,
     head_cache::{Certified, HeadCache},
     head_io::HeadIo,
     id::{Keys, ManifestId, TransactionId},
@@ -25,6 +26,9 @@ use crate::{
     store::{Store, meter::RequestCounts},
     transaction::Transaction,
 };
+
+/// How often a fresh read begins again because what it reads has been collected meanwhile.
+const EXPIRED_MAX: u32 = 3;
 
 /// How new a state has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,12 @@ pub struct Info {
     pub log_objects: usize,
     /// Their bytes.
     pub log_bytes: u64,
+    /// The runs that HEAD names.
+    pub runs: usize,
+    /// Their bytes.
+    pub run_bytes: u64,
+    /// The last commit in them; 0 if there are none.
+    pub folded_through: u64,
     /// Requests that this handle has sent for maintenance: nobody waited for them.
     pub maintenance: RequestCounts,
     /// The settings that all handles share.
@@ -112,11 +122,8 @@ impl Manifest {
     }
 
     fn start(access: Arc<Access>, log: Arc<LogStore>, found: Found, options: Options) -> Self {
-        let io = Arc::new(HeadIo {
-            access,
-            log,
-            cache: HeadCache::new(Arc::clone(&options.clock), found.state, found.sent_at),
-        });
+        let cache = HeadCache::new(Arc::clone(&options.clock), found.state, found.sent_at);
+        let io = HeadIo::new(access, log, found.tables, cache);
         let refresher = Refresher::new(Arc::clone(&io), options.refreshes_in_flight, options.read_timeout);
         let wire = Wire::new(Arc::clone(&io), Arc::clone(&refresher), &options);
         let queue = CommitQueue::start(wire, Arc::clone(&io), &options);
@@ -128,8 +135,19 @@ impl Manifest {
         }))
     }
 
-    /// The value of a key, with every commit that was acknowledged before the call: one GET.
+    /// The value of a key, with every commit that was acknowledged before the call: one GET, or two at once where the
+    /// key was not read or written lately.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
+        let key = key.as_ref();
+        for _ in 0..EXPIRED_MAX {
+            // Beside the look at HEAD: mostly the newest state holds of this key what the known one does.
+            let _ahead = self.0.io.read_ahead(key);
+            match self.snapshot(Freshness::Latest).await?.get(key).await {
+                // The runs that this handle reads from are too old, though HEAD is not.
+                Err(error) if error.kind() == ErrorKind::SnapshotExpired => self.0.io.catch_up_now(),
+                result => return result,
+            }
+        }
         self.snapshot(Freshness::Latest).await?.get(key).await
     }
 
@@ -222,6 +240,9 @@ impl Manifest {
                 .log_objects()
                 .map(|reference| reference.object.bytes)
                 .sum(),
+            runs: state.head.runs.len(),
+            run_bytes: state.head.runs.iter().map(Run::bytes).sum(),
+            folded_through: state.head.folded_through(),
             maintenance: self.0.io.access.maintenance.counts(),
             settings: state.head.settings,
         })
@@ -252,6 +273,10 @@ impl Manifest {
             .await
     }
 
+    pub(crate) fn io(&self) -> &Arc<HeadIo> {
+        &self.0.io
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
     }
@@ -262,7 +287,7 @@ impl Manifest {
     }
 
     fn view(&self, certified: Certified) -> Snapshot {
-        Snapshot::new(certified, Arc::clone(&self.0.io.access.clock))
+        Snapshot::new(certified, Arc::clone(&self.0.io))
     }
 
     async fn refresh(&self) -> Result<Certified> {

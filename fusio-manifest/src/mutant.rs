@@ -34,6 +34,15 @@ pub enum Mutant {
     SpillOfUnlanded,
     /// The same, and it is swapped in wherever its numbers fit, whosever commits stand there.
     SwapByNumbers,
+    /// What a transaction read is not read again where commits since its snapshot have been folded away unseen.
+    SkipReadAgain,
+    /// A fold, or a merge of all runs but the oldest, keeps no deletions.
+    DropsTombstones,
+    /// A fold is swapped in though its inputs no longer stand: they stay in the log.
+    FoldLeavesInputs,
+    /// A run is built from what this handle believes to be the state while its body is on the wire, instead of from
+    /// what lies in the log.
+    FoldOfOverlay,
     /// A log object is named although one of its transactions dropped out of the batch.
     ObjectNamedWithoutMember,
 }

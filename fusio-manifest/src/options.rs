@@ -97,6 +97,18 @@ impl SharedSettings {
     }
 }
 
+/// When a handle folds log objects into runs and merges runs. (Every handle that commits spills: HEAD must stay small.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Maintenance {
+    /// Beside the commits, when its own HEAD crossed a threshold.
+    #[default]
+    Beside,
+    /// Only in [`Manifest::maintain`](crate::Manifest::maintain): for people who want a process of its own for it. At
+    /// the hard limits ([`SharedSettings::log_objects_max`], [`SharedSettings::runs_max`]) a commit does its share all
+    /// the same, or there would be no more commits should that process be gone.
+    OnDemand,
+}
+
 /// Settings of one handle.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -115,6 +127,11 @@ pub struct Options {
     /// Commits that may wait for the wire; one more is refused as [`ErrorKind::Busy`]. Default 4,096; 1 to
     /// 1,000,000.
     pub commit_queue: usize,
+    /// The most memory for parts of tables that were read. Those of keys that are read again and again stay. Default
+    /// 32 MiB; 1 MiB to 1 TiB.
+    pub cache_bytes: u64,
+    /// Who folds and merges. Default: every handle.
+    pub maintenance: Maintenance,
     /// Time. Default: the system's.
     pub clock: Arc<dyn Clock>,
     /// Randomness. Default: the operating system's.
@@ -134,6 +151,8 @@ impl Default for Options {
             read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(15),
             commit_queue: 4_096,
+            cache_bytes: 32 << 20,
+            maintenance: Maintenance::Beside,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             #[cfg(feature = "mutants")]
@@ -171,6 +190,7 @@ impl Options {
         within("commit_timeout_ms", ms(self.commit_timeout), 1, DAY_MS)?;
         within("read_timeout_ms", ms(self.read_timeout), 1, DAY_MS)?;
         within("request_timeout_ms", ms(self.request_timeout), 1, DAY_MS)?;
+        within("cache_bytes", self.cache_bytes, 1 << 20, 1 << 40)?;
         within("commit_queue", self.commit_queue as u64, 1, 1_000_000)
     }
 }

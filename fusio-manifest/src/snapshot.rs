@@ -1,24 +1,24 @@
 //! An immutable view of one committed state.
 
-use std::{collections::VecDeque, ops::Bound, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{clock::Clock, error::Result, head_cache::Certified, key_range::KeyRange, state::State};
-
-/// How many entries a scan takes from the state at once.
-const READ_AHEAD: usize = 256;
+use crate::{
+    error::Result, head_cache::Certified, head_io::HeadIo, key_range::KeyRange, run::Direction, state::State,
+    version::Entry, versions::Versions,
+};
 
 /// One committed state, which never changes. A clone is two pointers.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     certified: Certified,
-    clock: Arc<dyn Clock>,
+    io: Arc<HeadIo>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(certified: Certified, clock: Arc<dyn Clock>) -> Self {
-        Self { certified, clock }
+    pub(crate) fn new(certified: Certified, io: Arc<HeadIo>) -> Self {
+        Self { certified, io }
     }
 
     /// True if the look that showed this state was sent after `mark`.
@@ -43,47 +43,72 @@ impl Snapshot {
     /// How long ago, at most, this was the newest state: counted from when the look at HEAD that showed it
     /// was sent, on a clock that counts suspended time.
     pub fn age(&self) -> Duration {
-        self.clock.now().saturating_sub(self.certified.sent.at)
+        self.io.access.clock.now().saturating_sub(self.certified.sent.at)
     }
 
-    /// The value of a key in this state.
+    /// The value of a key in this state: from memory where the key was written lately or is cached, else one GET, two
+    /// where nothing of that part of the manifest was read before.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotExpired`](crate::ErrorKind::SnapshotExpired) if the state is older than the retention and its
+    /// objects are gone.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        Ok(self
-            .state()
-            .overlay
-            .get(key.as_ref())
-            .and_then(|version| version.value.clone()))
+        let version = self.io.version(self.state(), key.as_ref()).await?;
+        // Copied: a slice of a block would keep all of that block in memory.
+        Ok(version.and_then(|version| version.value.as_deref().map(Bytes::copy_from_slice)))
     }
 
     /// The entries of a range in this state, in key order.
     pub fn scan(&self, range: KeyRange) -> Scan {
-        Scan::new(Arc::clone(self.state()), range)
+        Scan {
+            state: Arc::clone(self.state()),
+            io: Arc::clone(&self.io),
+            range,
+            direction: Direction::Forward,
+            versions: None,
+        }
     }
 }
 
-/// Entries in key order. The state is not copied: memory stays bounded however long the range is.
+/// Entries in key order, as a stream: blocks are asked for ahead of the reader, more of them the longer it reads, and
+/// memory stays bounded however long the range is.
 #[derive(Debug)]
 pub struct Scan {
     state: Arc<State>,
-    rest: KeyRange,
-    ahead: VecDeque<(Bytes, Bytes)>,
+    io: Arc<HeadIo>,
+    range: KeyRange,
+    direction: Direction,
+    versions: Option<Versions>,
 }
 
 impl Scan {
-    fn new(state: Arc<State>, range: KeyRange) -> Self {
+    /// The same range from its end to its start. What was read so far is read again.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        let direction = match self.direction {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        };
         Self {
-            state,
-            rest: range,
-            ahead: VecDeque::new(),
+            direction,
+            versions: None,
+            ..self
         }
     }
 
-    /// The next entry; `None` at the end of the range.
+    /// The next entry; `None` at the end of the range. After an error it may be asked for again.
     pub async fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        if self.ahead.is_empty() {
-            self.read_ahead();
+        loop {
+            let Some(entry) = self.next_version().await? else {
+                return Ok(None);
+            };
+            if let Some(value) = &entry.version.value {
+                // Copied: a slice of a block would keep all of that block in memory.
+                let [key, value] = [&entry.key, value].map(|bytes| Bytes::copy_from_slice(bytes));
+                return Ok(Some((key, value)));
+            }
         }
-        Ok(self.ahead.pop_front())
     }
 
     /// All entries that are left.
@@ -95,18 +120,21 @@ impl Scan {
         Ok(entries)
     }
 
-    fn read_ahead(&mut self) {
-        if self.rest.is_empty() {
-            return;
-        }
-        let bounds = (self.rest.start.clone(), self.rest.end.clone());
-        let live =
-            self.state.overlay.range(bounds).filter_map(|(key, version)| {
-                version.value.as_ref().map(|value| (key.clone(), value.clone()))
-            });
-        self.ahead.extend(live.take(READ_AHEAD));
-        if let Some((last, _)) = self.ahead.back() {
-            self.rest.start = Bound::Excluded(last.clone());
+    /// The next key in its newest version, which may be its deletion.
+    pub(crate) async fn next_version(&mut self) -> Result<Option<Entry>> {
+        let next = match &mut self.versions {
+            Some(versions) => versions.next().await,
+            None => match Versions::of(&self.state, &self.io.tables, &self.range, self.direction).await {
+                Ok(versions) => self.versions.insert(versions).next().await,
+                Err(unread) => Err(unread),
+            },
+        };
+        match next {
+            Ok(entry) => Ok(entry),
+            Err(unread) => {
+                let deadline = self.io.tables.deadline();
+                Err(Box::pin(self.io.unreadable(unread, deadline)).await)
+            }
         }
     }
 }

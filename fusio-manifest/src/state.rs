@@ -1,92 +1,124 @@
-//! The state that one HEAD stands for: HEAD itself, and the newest version of every key that it changed.
+//! The state that one HEAD stands for: HEAD itself, and where the newest version of every key
+//! is.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use imbl::OrdMap;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    head::{Head, LogItem, LogReference, Write},
+    head::{Head, LogItem, LogReference, Run, Write},
     log_store::Logged,
     store::ETag,
+    version::Version,
 };
 
 /// The newest version of each key, deletions included. Persistent: a clone costs two pointers.
 pub(crate) type Overlay = OrdMap<Bytes, Version>;
 
-/// One version of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
-    /// The commit that wrote it.
-    pub(crate) txn: u64,
-    /// `None`: the key was deleted.
-    pub(crate) value: Option<Bytes>,
-}
-
-/// One committed state of the manifest.
+/// One committed state of the manifest: an overlay over runs.
+///
+/// Which runs is not decided by HEAD alone. When others have folded or merged, the runs that this handle reads from
+/// and its overlay still are the same state, so it goes on with them until it has what reading the new ones takes.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) head: Head,
     pub(crate) etag: ETag,
     pub(crate) head_bytes: usize,
+    /// The newest version of every key that commits after `complete_after` wrote, and perhaps of others.
     pub(crate) overlay: Overlay,
+    /// At most the last commit in `runs`.
+    pub(crate) complete_after: u64,
+    /// The runs to read from, newest first.
+    runs: Arc<[Run]>,
 }
 
 impl State {
     /// From nothing: `open`, `create`. `logged` has every log object of HEAD.
     pub(crate) fn build(head: Head, etag: ETag, head_bytes: usize, logged: &Logged) -> Result<Self> {
-        Self::after(0, Overlay::new(), head, etag, head_bytes, logged)
+        let complete_after = head.folded_through();
+        let overlay = extended(Overlay::new(), complete_after, &head, logged)?;
+        Ok(Self {
+            runs: head.runs.clone().into(),
+            complete_after,
+            overlay,
+            head,
+            etag,
+            head_bytes,
+        })
     }
 
     /// From a state that this HEAD continues. `logged` has the log objects that [`unseen`] names.
     pub(crate) fn follow(&self, head: Head, etag: ETag, head_bytes: usize, logged: &Logged) -> Result<Self> {
-        Self::after(
-            self.head.last_txn,
-            self.overlay.clone(),
+        let known = self.head.last_txn;
+        if head.folded_through() > known {
+            // Commits that this handle never saw lie in runs.
+            return Self::build(head, etag, head_bytes, logged);
+        }
+        let overlay = extended(self.overlay.clone(), known, &head, logged)?;
+        Ok(Self {
+            runs: Arc::clone(&self.runs),
+            complete_after: self.complete_after,
+            overlay,
             head,
             etag,
             head_bytes,
-            logged,
-        )
+        })
     }
 
-    fn after(
-        known: u64,
-        mut overlay: Overlay,
-        head: Head,
-        etag: ETag,
-        head_bytes: usize,
-        logged: &Logged,
-    ) -> Result<Self> {
-        if !head.runs.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "HEAD names runs, which this version does not read: upgrade the program",
-            ));
+    /// True if it reads from other runs than HEAD names.
+    pub(crate) fn lags(&self) -> bool {
+        *self.runs != *self.head.runs
+    }
+
+    /// The same state, read from the runs that HEAD names.
+    ///
+    /// What the runs held before already leaves the overlay; what was folded since stays for one time more, so that a
+    /// transaction that was open across a fold is validated by the overlay alone.
+    #[must_use]
+    pub(crate) fn caught_up(&self) -> Self {
+        let complete_after = self.runs.first().map_or(0, |run| run.last_txn);
+        let newer = |(_, version): &(&Bytes, &Version)| version.txn > complete_after;
+        let copied = |(key, version): (&Bytes, &Version)| (key.clone(), version.clone());
+        Self {
+            head: self.head.clone(),
+            etag: self.etag.clone(),
+            head_bytes: self.head_bytes,
+            overlay: self.overlay.iter().filter(newer).map(copied).collect(),
+            complete_after,
+            runs: self.head.runs.clone().into(),
         }
-        // Newest first, so that a handle that is one commit behind looks at one commit.
-        let new = head.log.iter().rev().take_while(|item| item.last_txn() > known);
-        for item in new.collect::<Vec<_>>().into_iter().rev() {
-            match item {
-                LogItem::Inline(commit) => apply(&mut overlay, commit.txn, &commit.writes),
-                LogItem::Object(reference) => {
-                    let name = reference.object.name;
-                    let object = logged.get(&name).ok_or_else(|| {
-                        Error::new(ErrorKind::Corrupt, format!("log object {name} was not read"))
-                    })?;
-                    let numbered = object.commits.iter().zip(reference.first_txn..);
-                    for (commit, txn) in numbered.filter(|(_, txn)| *txn > known) {
-                        apply(&mut overlay, txn, &commit.writes);
-                    }
+    }
+
+    /// The runs that may hold what the overlay does not, newest first.
+    pub(crate) fn runs_to_read(&self) -> &[Run] {
+        let older = |run: &Run| run.first_txn <= self.complete_after;
+        let first = self.runs.iter().position(older).unwrap_or(self.runs.len());
+        self.runs.get(first..).unwrap_or_default()
+    }
+}
+
+/// `overlay` and what commits of `head` after `known` wrote.
+fn extended(mut overlay: Overlay, known: u64, head: &Head, logged: &Logged) -> Result<Overlay> {
+    // Newest first, so that a handle that is one commit behind looks at one commit.
+    let new = head.log.iter().rev().take_while(|item| item.last_txn() > known);
+    for item in new.collect::<Vec<_>>().into_iter().rev() {
+        match item {
+            LogItem::Inline(commit) => apply(&mut overlay, commit.txn, &commit.writes),
+            LogItem::Object(reference) => {
+                let name = reference.object.name;
+                let object = logged.get(&name).ok_or_else(|| {
+                    Error::new(ErrorKind::Corrupt, format!("log object {name} was not read"))
+                })?;
+                let numbered = object.commits.iter().zip(reference.first_txn..);
+                for (commit, txn) in numbered.filter(|(_, txn)| *txn > known) {
+                    apply(&mut overlay, txn, &commit.writes);
                 }
             }
         }
-        Ok(Self {
-            head,
-            etag,
-            head_bytes,
-            overlay,
-        })
     }
+    Ok(overlay)
 }
 
 /// The log objects of `head` that hold commits after `known`.

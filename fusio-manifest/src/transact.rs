@@ -164,9 +164,9 @@ impl Manifest {
         }
         let newest = self.snapshot(Freshness::Latest).await?;
         let read_at = transaction.snapshot().txn();
-        let conflict = transaction
-            .reads()
-            .conflict_with_state(read_at, &newest.state().overlay);
+        let conflict = self.io().conflict(transaction.reads(), read_at, newest.state());
+        // Boxed, because it is large.
+        let conflict = Box::pin(conflict).await?;
         Ok(conflict.map(|_| newest))
     }
 }

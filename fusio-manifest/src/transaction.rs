@@ -80,8 +80,9 @@ impl Transaction {
             return Ok(staged.clone());
         }
         limits::check_key(key)?;
-        self.reads.add_key(Bytes::copy_from_slice(key));
-        self.snapshot.get(key).await
+        let read = self.snapshot.get(key).await?;
+        self.reads.add_key(Bytes::copy_from_slice(key), read.is_some());
+        Ok(read)
     }
 
     /// The entries of a range, in key order, with what this transaction staged in their places.
@@ -150,6 +151,7 @@ impl Transaction {
         let prepared = Prepared {
             id: self.id,
             snapshot,
+            holds_at: snapshot,
             reads: self.reads,
             writes,
             single_attempt: options.single_attempt,
@@ -198,20 +200,21 @@ impl TransactionScan<'_> {
             let stored = self.pending.as_ref().map(|(key, _)| key.clone());
             let entry = match (staged, stored) {
                 (None, None) => {
-                    self.consumed_through(None);
+                    self.consumed_through(None, 0);
                     return Ok(None);
                 }
                 (Some((key, value)), stored) if stored.as_ref().is_none_or(|stored| key <= *stored) => {
-                    if stored == Some(key.clone()) {
+                    let both = stored.as_ref() == Some(&key);
+                    if both {
                         self.pending = self.scan.next().await?;
                     }
-                    self.consumed_through(Some(&key));
+                    self.consumed_through(Some(&key), u64::from(both));
                     value.map(|value| (key, value))
                 }
                 _ => {
-                    let entry = self.pending.take();
-                    self.pending = self.scan.next().await?;
-                    self.consumed_through(entry.as_ref().map(|(key, _)| key));
+                    let after = self.scan.next().await?;
+                    let entry = std::mem::replace(&mut self.pending, after);
+                    self.consumed_through(entry.as_ref().map(|(key, _)| key), 1);
                     entry
                 }
             };
@@ -243,13 +246,14 @@ impl TransactionScan<'_> {
             .map(|(key, value)| (key.clone(), value.clone()))
     }
 
-    /// Everything up to `key`, or up to the range's end, has now been seen.
-    fn consumed_through(&mut self, key: Option<&Bytes>) {
+    /// Everything up to `key`, or up to the range's end, has now been seen; so many keys of the snapshot were there.
+    fn consumed_through(&mut self, key: Option<&Bytes>, present: u64) {
         let end = key.map_or_else(|| self.range.end.clone(), |key| Bound::Included(key.clone()));
-        self.transaction.reads.add_range(KeyRange {
+        let seen = KeyRange {
             start: self.range.start.clone(),
             end,
-        });
+        };
+        self.transaction.reads.add_range(seen, present);
         if let Some(key) = key {
             self.range.start = Bound::Excluded(key.clone());
         }

@@ -63,9 +63,13 @@ impl Batch {
         }
         let prepared = &submission.prepared;
         if !broken.by(Mutant::SkipValidation) {
+            let unseen = prepared.holds_at < state.complete_after && !prepared.reads.is_empty();
+            if unseen && !broken.by(Mutant::SkipReadAgain) {
+                return submission.read_again();
+            }
             if let Some(conflict) = prepared
                 .reads
-                .conflict_with_state(prepared.snapshot, &state.overlay)
+                .conflict_with_state(prepared.holds_at, &state.overlay)
             {
                 let error = conflict_error(prepared, &conflict);
                 return submission.failed(error);
@@ -157,7 +161,7 @@ impl Batch {
 pub(super) fn conflict_error(prepared: &Prepared, conflict: &Conflict) -> Error {
     let by = match conflict.txn {
         Some(txn) => format!("commit {txn}"),
-        None => "a commit of the same batch".to_owned(),
+        None => "a commit of the same batch, or one that has been folded since".to_owned(),
     };
     Error::new(
         ErrorKind::Conflict,

@@ -23,6 +23,10 @@ pub(super) struct Body {
     nonce: Nonce,
     /// Its first commit; a body that only maintains has none.
     first_commit: Option<TransactionId>,
+    /// What it moves of what was committed before.
+    pub(super) spills: bool,
+    pub(super) folds: bool,
+    pub(super) merges: bool,
     /// The log objects that it names first.
     logged: Logged,
 }
@@ -44,6 +48,9 @@ impl Body {
             bytes,
             nonce,
             first_commit,
+            spills: !change.swaps.is_empty(),
+            folds: change.fold.is_some(),
+            merges: change.merge.is_some(),
             logged,
         })
     }

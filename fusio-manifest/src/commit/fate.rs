@@ -1,6 +1,7 @@
 //! What a later HEAD proves about a body that was sent.
 
 use crate::{
+    access::Purpose,
     clock::Moment,
     head::{Head, LogReference, Place},
     id::{Nonce, TransactionId},
@@ -87,7 +88,10 @@ impl<'a> Evidence<'a> {
         let (Fate::InObject(reference, index), Some((_, id))) = (fate, self.commit) else {
             return fate;
         };
-        match log.load(seen.head.manifest, reference, deadline).await {
+        match log
+            .load(seen.head.manifest, reference, deadline, Purpose::Path)
+            .await
+        {
             Ok(object) => match object.commits.get(index) {
                 Some(commit) if commit.id == id => Fate::Landed,
                 Some(_) => Fate::Dead,
@@ -139,7 +143,7 @@ mod tests {
     fn body(base: &Arc<State>) -> Body {
         let change = Change {
             items: vec![LogItem::Inline(commit(1, 7))],
-            swaps: Vec::new(),
+            ..Change::default()
         };
         let id = Some(TransactionId::from_bits(7));
         Body::build(Arc::clone(base), Nonce::from_bits(77), &change, id, Logged::new()).unwrap()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Submission, stored::Stored};
 use crate::{
     error::{Error, ErrorKind},
-    head::{Change, Head, InlineCommit, LogItem, Swap},
+    head::{Change, Head, InlineCommit, LogItem, Run, Swap},
     limits::{HEAD_BYTES_MAX, LOG_OBJECTS_MAX},
     log_store::Logged,
     mutant::{Broken, Mutant},
@@ -126,27 +126,50 @@ impl Layout {
         }
     }
 
-    /// The change of HEAD that it makes, together with `swaps`.
-    pub(super) fn change(&self, swaps: Vec<Swap>) -> Change {
+    /// The change of HEAD that it makes, together with what `maintenance` does.
+    pub(super) fn change(&self, maintenance: Change) -> Change {
         Change {
             items: self.items.clone(),
-            swaps,
+            ..maintenance
         }
     }
 }
 
 impl Room {
-    /// The room in the HEAD that follows `state`, once `swaps` are made.
-    pub(super) fn after(state: &State, swaps: &[Swap], spillable: usize) -> Self {
+    /// The room in the HEAD that follows `state`, once what `maintenance` does is done.
+    pub(super) fn after(state: &State, maintenance: &Change, spillable: usize) -> Self {
         let inline = state.head.inline_bytes();
+        let swaps = &maintenance.swaps;
         let swapped: usize = swaps.iter().map(|swap| swap_bytes(&state.head, swap)).sum();
+        let (folded_objects, folded_bytes) = folded(&state.head, maintenance);
+        let tables = |run: &Run| run.tables.iter().map(|table| table.head_bytes()).sum::<usize>();
+        let new_runs = maintenance
+            .fold
+            .iter()
+            .map(|fold| &fold.run)
+            .chain(maintenance.merge.iter().map(|merge| &merge.run));
+        // What was folded is named still, for a while; the runs that were merged are not, which only makes more room.
+        let runs: usize = new_runs.map(|run| REFERENCE_BYTES + tables(run)).sum();
         Self {
-            fixed: state.head_bytes.saturating_sub(inline) + swaps.len() * REFERENCE_BYTES,
-            inline: inline.saturating_sub(swapped),
+            fixed: state.head_bytes.saturating_sub(inline) + swaps.len() * REFERENCE_BYTES + runs,
+            inline: inline.saturating_sub(swapped + folded_bytes),
             spillable,
-            objects: state.head.log_objects().count() + swaps.len(),
+            objects: (state.head.log_objects().count() + swaps.len()).saturating_sub(folded_objects),
         }
     }
+}
+
+/// How many log objects, and bytes of inline commits, a fold takes out of HEAD.
+fn folded(head: &Head, maintenance: &Change) -> (usize, usize) {
+    let inputs = maintenance.fold.as_ref().map_or(0, |fold| fold.inputs.len());
+    let mut taken = (0, 0);
+    for item in head.log.iter().take(inputs) {
+        match item {
+            LogItem::Object(_) => taken.0 += 1,
+            LogItem::Inline(commit) => taken.1 += commit.encoded_bytes(),
+        }
+    }
+    taken
 }
 
 fn swap_bytes(head: &Head, swap: &Swap) -> usize {
@@ -161,8 +184,8 @@ pub(super) fn full() -> Error {
     Error::new(
         ErrorKind::Full,
         format!(
-            "no room: HEAD names {LOG_OBJECTS_MAX} log objects already, the most of this version, which does not fold \
-             them yet: begin a new manifest under another prefix"
+            "no room: HEAD names {LOG_OBJECTS_MAX} log objects already, the most that it may, because they could not be \
+             folded: see what the store says of tables"
         ),
     )
 }

@@ -222,10 +222,14 @@ impl Publisher {
             .state(etag)
             .and_then(|state| self.io.cache.install(state, sent, Author::Oneself))
         {
-            Ok(certified) => Published::Landed {
-                sent,
-                certified: Some(certified),
-            },
+            Ok(certified) => {
+                self.io.log.settled(&certified.state.head);
+                self.io.catch_up(&certified.state);
+                Published::Landed {
+                    sent,
+                    certified: Some(certified),
+                }
+            }
             // It landed for all that the store says, but the store contradicts itself.
             Err(error) => Published::Unknown(error.to_string()),
         }

@@ -6,10 +6,10 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Prepared, Submission,
+    Prepared, Reply, Submission,
     batch::conflict_error,
     layout::full,
-    stored::{Destination, Stored, store},
+    stored::{Stored, store},
     ticket::{Left, Ticket},
     wire::Wire,
 };
@@ -18,6 +18,7 @@ use crate::{
     clock::{Moment, within},
     error::{Error, ErrorKind, Result},
     head_io::HeadIo,
+    immutable::Destination,
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     mutant::{Broken, Mutant},
@@ -65,30 +66,54 @@ impl CommitQueue {
     }
 
     /// Commits one transaction.
-    pub(crate) async fn commit(&self, prepared: Prepared, timeout: Duration) -> Result<Receipt> {
-        let (reply, mut answer) = oneshot::channel();
+    pub(crate) async fn commit(&self, mut prepared: Prepared, timeout: Duration) -> Result<Receipt> {
         let ticket = Arc::new(Ticket::default());
         let leave_on_drop = LeaveOnDrop(&ticket);
         let clock = &self.io.access.clock;
         let deadline = clock.now().saturating_add(timeout);
         // Before its log object is written: what finds no place is not written either, and `close` waits for it.
-        let place = self.reserve()?;
-        let stored = self.store_if_large(&prepared, deadline).await?;
-        let left = deadline.saturating_sub(clock.now());
-        place.send(Request::Commit(Submission {
-            prepared,
-            stored,
-            deadline,
-            ticket: Arc::clone(&ticket),
-            reply,
-            arrival: 0,
-        }));
+        let mut place = self.reserve()?;
+        let mut stored = None;
+        if !prepared.reads.is_empty() && !self.broken.by(Mutant::SkipValidation) {
+            self.read_again_if_unseen(&mut prepared, deadline).await?;
+        }
+        if let Some(large) = self.store_if_large(&prepared, deadline).await? {
+            stored = Some(large);
+        }
+        loop {
+            let (reply, answer) = oneshot::channel();
+            place.send(Request::Commit(Submission {
+                prepared,
+                stored,
+                deadline,
+                ticket: Arc::clone(&ticket),
+                reply,
+                arrival: 0,
+            }));
+            match self.answer(answer, &leave_on_drop, deadline, timeout).await? {
+                Reply::Told(result) => return result,
+                Reply::ReadAgain(again, held) => (prepared, stored) = (*again, held),
+            }
+            self.read_again_if_unseen(&mut prepared, deadline).await?;
+            place = self.place_again(deadline).await?;
+        }
+    }
+
+    /// What the wire answers, while there is time.
+    async fn answer(
+        &self,
+        mut answer: oneshot::Receiver<Reply>,
+        left: &LeaveOnDrop<'_>,
+        deadline: Moment,
+        timeout: Duration,
+    ) -> Result<Reply> {
+        let clock = &self.io.access.clock;
         tokio::select! {
             biased;
-            answer = &mut answer => return answer.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
-            () = clock.sleep(left) => {}
+            answer = &mut answer => return answer.map_err(|_| wire_gone(left)),
+            () = clock.sleep(deadline.saturating_sub(clock.now())) => {}
         }
-        match ticket.leave() {
+        match left.0.leave() {
             Left::Queued(attempts) => Err(Error::new(
                 ErrorKind::DeadlineExceeded,
                 format!(
@@ -107,7 +132,49 @@ impl CommitQueue {
                 );
                 Err(Error::unknown(token, &cause).with_attempts(attempts))
             }
-            Left::Answered => answer.await.unwrap_or_else(|_| Err(wire_gone(&leave_on_drop))),
+            Left::Answered => answer.await.map_err(|_| wire_gone(left)),
+        }
+    }
+
+    /// Where the overlay cannot tell whether what a transaction read still holds, reads it again. Whatever happens here,
+    /// it is not committed.
+    async fn read_again_if_unseen(&self, prepared: &mut Prepared, deadline: Moment) -> Result<()> {
+        let state = self.io.cache.current()?.state;
+        if prepared.holds_at >= state.complete_after || self.broken.by(Mutant::SkipReadAgain) {
+            return Ok(());
+        }
+        let clock = &self.io.access.clock;
+        let limit = deadline.saturating_sub(clock.now());
+        // Held against its snapshot, not against when it was last found to hold: a number tells one version from another
+        // however often it is asked.
+        // Boxed, because it is large and rare.
+        let conflict = Box::pin(self.io.conflict(&prepared.reads, prepared.snapshot, &state));
+        match within(&**clock, limit, conflict).await {
+            Some(Ok(None)) => {
+                prepared.holds_at = state.head.last_txn;
+                Ok(())
+            }
+            Some(Ok(Some(conflict))) => Err(conflict_error(prepared, &conflict)),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::new(
+                ErrorKind::DeadlineExceeded,
+                "the commit's deadline passed while what it had read was read again; it is not committed",
+            )),
+        }
+    }
+
+    /// A place in the queue for one that had one already.
+    async fn place_again(&self, deadline: Moment) -> Result<mpsc::OwnedPermit<Request>> {
+        let closed = || Error::new(ErrorKind::Closed, "the handle is closed; it is not committed");
+        let sender = self.sender.lock().clone().ok_or_else(closed)?;
+        let clock = &self.io.access.clock;
+        let limit = deadline.saturating_sub(clock.now());
+        match within(&**clock, limit, sender.reserve_owned()).await {
+            Some(place) => place.map_err(|_| closed()),
+            None => Err(Error::new(
+                ErrorKind::DeadlineExceeded,
+                "the commit's deadline passed; it is not committed",
+            )),
         }
     }
 
@@ -123,7 +190,7 @@ impl CommitQueue {
         // What cannot be committed any more need not be written.
         let conflict = prepared
             .reads
-            .conflict_with_state(prepared.snapshot, &state.overlay)
+            .conflict_with_state(prepared.holds_at, &state.overlay)
             .filter(|_| !self.broken.by(Mutant::SkipValidation));
         if let Some(conflict) = conflict {
             return Err(conflict_error(prepared, &conflict));

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::stored::{Destination, Stored, store_all};
+use super::stored::{Stored, store_all};
 use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::{Head, Swap},
+    immutable::Destination,
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     log_store::LogStore,
@@ -99,7 +100,7 @@ fn spillable_stretches(head: &Head) -> Vec<Stretch> {
 /// The most objects that one spill writes.
 const STRETCHES_MAX: usize = 8;
 /// A stretch smaller than this stays inline, unless nothing is to stay: its reference takes about half as much.
-const STRETCH_BYTES_MIN: usize = 192;
+pub(super) const STRETCH_BYTES_MIN: usize = 192;
 /// By how much HEAD grows before a spill that failed is tried again.
 const RETRY_BYTES: usize = 16 * 1024;
 
@@ -214,6 +215,10 @@ impl Spill {
             }
             Self::Idle | Self::UnderWay(_) | Self::Failed(..) => Vec::new(),
         }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay(_))
     }
 
     /// How many bytes it could move out of `head`: nothing while the last one waits to be swapped in, or failed.

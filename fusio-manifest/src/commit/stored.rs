@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::{
-    access::Purpose,
-    clock::Moment,
     error::{Error, ErrorKind, Result},
     head::{LogReference, ObjectReference},
-    id::{ManifestId, TransactionId},
+    id::TransactionId,
+    immutable::Destination,
     log::{self, LogObject, LoggedCommit},
     log_store::LogStore,
 };
@@ -33,16 +32,6 @@ impl Stored {
     }
 }
 
-/// Where log objects are to be written.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Destination {
-    pub(super) manifest: ManifestId,
-    /// The epoch of the HEAD that the writer holds.
-    pub(super) epoch: u64,
-    pub(super) deadline: Moment,
-    pub(super) purpose: Purpose,
-}
-
 /// Writes one log object of these commits, oldest first.
 pub(super) async fn store(
     log: &LogStore,
@@ -52,10 +41,8 @@ pub(super) async fn store(
     let parts = commits.iter().map(|commit| (commit.id, commit.writes.as_slice()));
     let bytes = log::encode(to.manifest, parts)
         .map_err(|error| Error::new(ErrorKind::Corrupt, format!("building a log object: {error}")))?;
-    let object = log
-        .put(to.manifest, to.epoch, bytes, to.deadline, to.purpose)
-        .await?;
     let content = Arc::new(LogObject { commits });
+    let object = log.put(to, bytes, &content).await?;
     Ok(Arc::new(Stored { object, content }))
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{body::Body, layout::Layout, publish::Published, queue::Request, spill, wire::Wire};
+use super::{body::Body, publish::Published, queue::Request, wire::Wire};
 use crate::{
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::Swap,
+    head::Change,
     log_store::Logged,
     state::State,
 };
@@ -58,7 +58,7 @@ enum Stage {
     /// Log objects are being written.
     Writing(Moment),
     /// They wait to be named.
-    Written(Arc<State>, Vec<Swap>, Moment),
+    Written(Arc<State>, Box<Change>, Moment),
 }
 
 impl Wire {
@@ -73,7 +73,7 @@ impl Wire {
                 self.upkeep.answer(&result);
                 Next::Nothing
             }
-            Some(Stage::Written(base, swaps, deadline)) => {
+            Some(Stage::Written(base, change, deadline)) => {
                 self.upkeep.attempts += 1;
                 let sent = if self.upkeep.attempts > ATTEMPTS {
                     Err(Error::new(
@@ -81,7 +81,7 @@ impl Wire {
                         format!("maintenance lost {ATTEMPTS} races: others are at it"),
                     ))
                 } else {
-                    self.swap_in(base, swaps, deadline).await
+                    self.swap_in(base, &change, deadline).await
                 };
                 if sent.is_err() {
                     self.upkeep.answer(&sent);
@@ -97,7 +97,9 @@ impl Wire {
                         Some(request) => Next::Request(request),
                         None => Next::Nothing,
                     },
-                    _ = self.spill.finished() => Next::Nothing,
+                    _ = self.spill.finished(), if self.spill.is_under_way() => Next::Nothing,
+                    () = self.fold.finished(), if self.fold.is_under_way() => Next::Nothing,
+                    () = self.merge.finished(), if self.merge.is_under_way() => Next::Nothing,
                     () = clock.sleep(left) => {
                         self.upkeep.answer(&Err(out_of_time()));
                         Next::Nothing
@@ -128,32 +130,34 @@ impl Wire {
             Ok(base) => base,
             Err(error) => return Some(Stage::Done(Err(error))),
         };
-        self.spill.poll();
-        let swaps = self.spill.swaps(&base.head, self.broken);
-        if !swaps.is_empty() {
-            return Some(Stage::Written(base, swaps, deadline));
+        let change = self.maintenance_for(&base.head);
+        if change.maintains() {
+            return Some(Stage::Written(base, Box::new(change), deadline));
         }
-        if let Some(error) = self.spill.failure() {
+        if let Some(error) = self.maintenance_failure() {
             return Some(Stage::Done(Err(error)));
         }
-        let log = Arc::clone(&self.io.log);
-        let begun = spill::is_due(&base.head) && self.spill.begin(&base.head, &log, deadline, self.broken);
-        Some(if begun {
+        Some(if self.begin_due(&base.head, deadline) {
             Stage::Writing(deadline)
         } else {
             Stage::Done(Ok(()))
         })
     }
 
-    /// Sends a HEAD that swaps in what was spilled and commits nothing. Losing its race is no error.
-    async fn swap_in(&mut self, base: Arc<State>, swaps: Vec<Swap>, deadline: Moment) -> Result<()> {
+    /// Sends a HEAD that only maintains. Losing its race is no error.
+    pub(super) async fn swap_in(
+        &mut self,
+        base: Arc<State>,
+        change: &Change,
+        deadline: Moment,
+    ) -> Result<()> {
         let nonce = self.nonce()?;
-        let change = Layout::default().change(swaps);
-        let body = Body::build(base, nonce, &change, None, Logged::new())?;
+        let body = Body::build(base, nonce, change, None, Logged::new())?;
         match self.publisher.publish(&body, &[], deadline).await {
             Published::Landed { sent, certified } => {
                 if let Some(certified) = certified {
                     self.refresher.serve_waiting(sent, &certified);
+                    self.maintain_if_ours(&body, &certified.state.head);
                 }
                 Ok(())
             }
@@ -166,22 +170,24 @@ impl Wire {
         }
     }
 
-    /// A spill whose objects are written, or being written, would leave them as garbage.
-    pub(super) async fn finish_spill(&mut self) {
-        if self.spill.finished().await.is_err() {
-            return;
-        }
+    /// What is written, or being written, would be garbage. What that makes due is left to others.
+    pub(super) async fn finish_maintenance(&mut self) {
+        self.folds_beside = false;
+        let _ = self.spill.finished().await;
+        self.fold.finished().await;
+        self.merge.finished().await;
         let deadline = self.spill_deadline();
         for _ in 0..ATTEMPTS {
             let Ok(base) = self.writable_state() else { return };
-            let swaps = self.spill.swaps(&base.head, self.broken);
-            if swaps.is_empty() {
+            let change = self.maintenance_for(&base.head);
+            if !change.maintains() {
                 return;
             }
-            if let Err(error) = self.swap_in(base, swaps, deadline).await {
-                tracing::debug!(%error, "a spill was left behind");
+            if let Err(error) = self.swap_in(base, &change, deadline).await {
+                tracing::debug!(%error, "maintenance was left behind");
                 return;
             }
+            let _ = self.spill.finished().await;
         }
     }
 }

@@ -7,27 +7,29 @@ use tokio::sync::mpsc;
 use super::{
     Submission,
     batch::{Batch, conflict_error},
+    beside::Beside,
     body::Body,
     contention::{Contention, Draws},
     gather::gather,
     layout::{Layout, Room, Step, full},
     publish::{Published, Publisher},
     queue::Request,
-    spill::{self, Spill},
-    stored::{Destination, store_all},
+    spill::Spill,
+    stored::store_all,
     upkeep::{Next, Upkeep},
 };
 use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::Head,
+    head::{Fold, Merge},
     head_io::HeadIo,
     id::{HandleTag, Nonce},
+    immutable::Destination,
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
     mutant::{Broken, Mutant},
-    options::Options,
+    options::{Maintenance, Options},
     receipt::CommitToken,
     refresh::Refresher,
     state::State,
@@ -41,6 +43,10 @@ pub(crate) struct Wire {
     pub(super) publisher: Publisher,
     contention: Contention,
     pub(super) spill: Spill,
+    pub(super) fold: Beside<Fold>,
+    pub(super) merge: Beside<Merge>,
+    /// Folds and merges are begun by this handle's own commits.
+    pub(super) folds_beside: bool,
     pub(super) queue: VecDeque<Submission>,
     pub(super) upkeep: Upkeep,
     pub(super) commit_timeout: Duration,
@@ -70,6 +76,9 @@ impl Wire {
             publisher,
             contention: Contention::default(),
             spill: Spill::default(),
+            fold: Beside::Idle,
+            merge: Beside::Idle,
+            folds_beside: options.maintenance == Maintenance::Beside,
             queue: VecDeque::new(),
             upkeep: Upkeep::default(),
             commit_timeout: options.commit_timeout,
@@ -107,7 +116,7 @@ impl Wire {
                 .await;
             }
         }
-        self.finish_spill().await;
+        self.finish_maintenance().await;
     }
 
     fn push(&mut self, request: Request) {
@@ -120,6 +129,8 @@ impl Wire {
             Request::Maintain(deadline, reply) => {
                 // Who asks wants the store asked, not to hear what it said last time.
                 self.spill.forget_failure();
+                self.fold.forget_failure();
+                self.merge.forget_failure();
                 self.upkeep.ask(deadline, reply);
             }
         }
@@ -136,14 +147,16 @@ impl Wire {
                 return Turn::Other;
             }
         };
-        self.spill.poll();
-        let swaps = self.spill.swaps(&base.head, self.broken);
+        if self.do_share(&base.head).await {
+            return Turn::Other;
+        }
+        let maintenance = self.maintenance_for(&base.head);
         let batch = Batch::assemble(&base, &mut self.queue, self.broken);
         if batch.members.is_empty() {
             return Turn::Other;
         }
         let layout = Layout::of(&batch.members, &base.head, self.broken);
-        let room = Room::after(&base, &swaps, self.spill.spillable(&base.head));
+        let room = Room::after(&base, &maintenance, self.spill.spillable(&base.head));
         match layout.step(&room) {
             Step::Send => {}
             Step::AwaitSpill => {
@@ -165,7 +178,7 @@ impl Wire {
         }
         let first = batch.members.first().map(|member| member.prepared.id);
         let built = self.nonce().and_then(|nonce| {
-            let change = layout.change(swaps.clone());
+            let change = layout.change(maintenance);
             Body::build(base, nonce, &change, first, layout.logged)
         });
         let body = match built {
@@ -180,12 +193,15 @@ impl Wire {
             batch.put_back(&mut self.queue);
             return Turn::Other;
         }
-        self.send(batch, &body, !swaps.is_empty()).await
+        self.send(batch, &body).await
     }
 
-    async fn send(&mut self, mut batch: Batch, body: &Body, swapped: bool) -> Turn {
+    async fn send(&mut self, mut batch: Batch, body: &Body) -> Turn {
         if self.broken.by(Mutant::SpillOfUnlanded) || self.broken.by(Mutant::SwapByNumbers) {
-            self.spill_if_ours(body, &body.head, swapped);
+            self.spill_if_ours(body, &body.head);
+        }
+        if self.broken.by(Mutant::FoldOfOverlay) {
+            self.fold_overlay(body);
         }
         let published = self
             .publisher
@@ -198,7 +214,7 @@ impl Wire {
                 answer(batch, body);
                 if let Some(certified) = certified {
                     self.refresher.serve_waiting(sent, &certified);
-                    self.spill_if_ours(body, &certified.state.head, swapped);
+                    self.maintain_if_ours(body, &certified.state.head);
                 }
                 return Turn::Landed(commits);
             }
@@ -280,19 +296,6 @@ impl Wire {
         if self.spill.begin(&base.head, &self.io.log, deadline, self.broken) {
             // If it fails, the batch goes to a log object instead, or learns why it cannot.
             let _ = self.spill.finished().await;
-        }
-    }
-
-    fn spill_if_ours(&mut self, body: &Body, landed: &Head, swapped: bool) {
-        self.spill.poll();
-        // Lets go of what was swapped in just now.
-        self.spill.swaps(landed, self.broken);
-        if !spill::is_due(landed) {
-            self.spill.forget_failure();
-        }
-        if spill::is_ours(&body.base.head, landed, swapped) {
-            let deadline = self.spill_deadline();
-            self.spill.begin(landed, &self.io.log, deadline, self.broken);
         }
     }
 

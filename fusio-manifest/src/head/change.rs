@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Head, LogItem, LogReference, NONCES_KEPT};
+use super::{FOLDED_MAX, FoldedCommit, Head, LogItem, LogReference, NONCES_KEPT, Run};
 use crate::{
     frame::FormatError,
-    id::{Nonce, TransactionId},
+    id::{Nonce, ObjectName, TransactionId},
 };
 
 /// Inline commits that one log object takes the place of.
@@ -17,6 +17,29 @@ pub(crate) struct Swap {
     pub(crate) reference: LogReference,
 }
 
+/// One item of the log that is folded, by what it is, not by its numbers alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Commit(TransactionId),
+    Object(ObjectName),
+}
+
+/// The oldest items of the log, which one run takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fold {
+    pub(crate) inputs: Vec<Input>,
+    /// Their commits, sorted.
+    pub(crate) run: Run,
+}
+
+/// Runs that stand one behind the other, which one run takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Merge {
+    /// Newest first, as in HEAD.
+    pub(crate) inputs: Vec<Run>,
+    pub(crate) run: Run,
+}
+
 /// What a replacement of HEAD changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
@@ -24,6 +47,26 @@ pub(crate) struct Change {
     pub(crate) items: Vec<LogItem>,
     /// Inline commits that were spilled.
     pub(crate) swaps: Vec<Swap>,
+    /// What was folded, of the log as it is after the swaps.
+    pub(crate) fold: Option<Fold>,
+    /// What was merged, of the runs as they are before the fold.
+    pub(crate) merge: Option<Merge>,
+}
+
+impl Change {
+    /// True if it moves something that is committed already.
+    pub(crate) fn maintains(&self) -> bool {
+        !self.swaps.is_empty() || self.fold.is_some() || self.merge.is_some()
+    }
+}
+
+impl Input {
+    pub(crate) fn of(item: &LogItem) -> Self {
+        match item {
+            LogItem::Inline(commit) => Self::Commit(commit.id),
+            LogItem::Object(reference) => Self::Object(reference.object.name),
+        }
+    }
 }
 
 impl Head {
@@ -37,6 +80,12 @@ impl Head {
         }
         if !change.swaps.is_empty() {
             next.log = self.swapped(&change.swaps)?;
+        }
+        if let Some(merge) = &change.merge {
+            next.merge(merge)?;
+        }
+        if let Some(fold) = &change.fold {
+            next.fold(fold)?;
         }
         for item in &change.items {
             if let LogItem::Object(reference) = item
@@ -53,6 +102,80 @@ impl Head {
         }
         next.check()?;
         Ok(next)
+    }
+
+    /// True if all that `fold` was made of stands here still, in place: these items are the oldest of the log, behind
+    /// the same runs, and none of the new objects lies behind the collector's fence.
+    pub(crate) fn stands_fold(&self, fold: &Fold) -> bool {
+        let oldest = self.log.get(..fold.inputs.len()).unwrap_or_default();
+        let same = oldest.len() == fold.inputs.len()
+            && oldest
+                .iter()
+                .zip(&fold.inputs)
+                .all(|(item, input)| Input::of(item) == *input);
+        let first = self.folded_through().checked_add(1);
+        let last = oldest.last().map(LogItem::last_txn);
+        same && first == Some(fold.run.first_txn)
+            && last == Some(fold.run.last_txn)
+            && self.may_name(&fold.run)
+    }
+
+    /// The same of runs: where the newest of them stands.
+    fn merge_at(&self, merge: &Merge) -> Option<usize> {
+        let newest = merge.inputs.first()?;
+        let at = self.runs.iter().position(|run| run == newest)?;
+        let standing = self.runs.get(at..at.checked_add(merge.inputs.len())?)?;
+        let oldest = standing.last()?;
+        let same = standing == merge.inputs.as_slice()
+            && (merge.run.first_txn, merge.run.last_txn) == (oldest.first_txn, newest.last_txn)
+            && self.may_name(&merge.run);
+        same.then_some(at)
+    }
+
+    /// True if all that `merge` was made of stands here still, in place.
+    pub(crate) fn stands_merge(&self, merge: &Merge) -> bool {
+        self.merge_at(merge).is_some()
+    }
+
+    /// I3: an object behind the collector's fence may be deleted any moment.
+    fn may_name(&self, run: &Run) -> bool {
+        run.tables
+            .iter()
+            .all(|table| table.object.name.epoch >= self.epoch)
+    }
+
+    fn fold(&mut self, fold: &Fold) -> Result<(), FormatError> {
+        if !self.stands_fold(fold) {
+            return Err(FormatError::damaged(format!(
+                "the commits from {} on are not those that were folded",
+                fold.run.first_txn
+            )));
+        }
+        for item in self.log.drain(..fold.inputs.len()) {
+            match item {
+                LogItem::Inline(commit) => self.folded_commits.push(FoldedCommit {
+                    txn: commit.txn,
+                    id: commit.id,
+                }),
+                LogItem::Object(reference) => self.folded.push(reference),
+            }
+        }
+        self.folded.drain(..self.folded.len().saturating_sub(FOLDED_MAX));
+        self.folded_commits
+            .drain(..self.folded_commits.len().saturating_sub(FOLDED_MAX));
+        self.runs.insert(0, fold.run.clone());
+        Ok(())
+    }
+
+    fn merge(&mut self, merge: &Merge) -> Result<(), FormatError> {
+        let at = self.merge_at(merge).ok_or_else(|| {
+            FormatError::damaged(format!(
+                "the runs of commits {} to {} are not those that were merged",
+                merge.run.first_txn, merge.run.last_txn
+            ))
+        })?;
+        self.runs.splice(at..at + merge.inputs.len(), [merge.run.clone()]);
+        Ok(())
     }
 
     /// True if all that `swaps` replace stands here still, in place, as it was when their objects were written.

@@ -13,6 +13,7 @@ impl Head {
         self.check_order_of_commits()?;
         self.check_nonces()?;
         self.check_objects()?;
+        self.check_tables()?;
         self.check_pins()
     }
 
@@ -78,11 +79,9 @@ impl Head {
 
     /// A name is never used twice, and no object is of a later epoch than HEAD.
     fn check_objects(&self) -> Result<(), FormatError> {
-        if self.folded.len() > FOLDED_MAX {
-            return Err(FormatError::damaged(format!(
-                "{} folded references",
-                self.folded.len()
-            )));
+        let folded = self.folded.len().max(self.folded_commits.len());
+        if folded > FOLDED_MAX {
+            return Err(FormatError::damaged(format!("{folded} folded references")));
         }
         for reference in self.log_objects().chain(&self.folded) {
             if reference.id.is_some() != (reference.count == 1) {
@@ -107,6 +106,26 @@ impl Head {
                 return Err(FormatError::damaged(format!(
                     "object {} is named twice",
                     object.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables of a run stand in the order of their keys and do not overlap.
+    fn check_tables(&self) -> Result<(), FormatError> {
+        for run in &self.runs {
+            let ordered = run
+                .tables
+                .iter()
+                .all(|table| table.lower_bound <= table.upper_bound)
+                && run
+                    .tables
+                    .is_sorted_by(|table, next| table.lower_bound < next.lower_bound);
+            if !ordered {
+                return Err(FormatError::damaged(format!(
+                    "the tables of the run of commits {} to {} are out of order",
+                    run.first_txn, run.last_txn
                 )));
             }
         }

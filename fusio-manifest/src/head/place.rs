@@ -28,7 +28,12 @@ impl Head {
             Some(LogItem::Inline(commit)) if commit.txn == txn => return Place::Holds(commit.id),
             Some(LogItem::Inline(_)) => return Place::Hidden,
             Some(LogItem::Object(reference)) => Some(reference),
-            None => self.folded.iter().find(|reference| reference.holds(txn)),
+            None => {
+                if let Some(commit) = self.folded_commits.iter().find(|commit| commit.txn == txn) {
+                    return Place::Holds(commit.id);
+                }
+                self.folded.iter().find(|reference| reference.holds(txn))
+            }
         };
         match reference {
             Some(reference) if reference.holds(txn) => match reference.id {

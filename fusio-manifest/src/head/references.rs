@@ -12,7 +12,7 @@ use crate::{
 pub(crate) const PINS_MAX: usize = 64;
 /// The longest name of a pin, in bytes.
 pub(crate) const PIN_NAME_BYTES_MAX: usize = 64;
-/// The most references to folded log objects that HEAD keeps.
+/// The most log objects that were folded, and the most commits, whose ids HEAD keeps.
 pub(crate) const FOLDED_MAX: usize = 64;
 
 /// An immutable object.
@@ -33,6 +33,13 @@ pub(crate) struct LogReference {
     pub(crate) id: Option<TransactionId>,
 }
 
+/// A commit that was folded out of HEAD itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoldedCommit {
+    pub(crate) txn: u64,
+    pub(crate) id: TransactionId,
+}
+
 /// The newest version of every key written by commits `first_txn..=last_txn`, in tables that do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -44,8 +51,11 @@ pub(crate) struct Run {
 /// One table of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableReference {
+    /// Every key of the table is at least this and, if there is a next table, less than its lower bound.
     pub(crate) lower_bound: Bytes,
+    /// No key of the table is greater.
     pub(crate) upper_bound: Bytes,
+    /// Its checksum is that of the footer, which has the checksums of the blocks.
     pub(crate) object: ObjectReference,
     pub(crate) footer_offset: u64,
 }
@@ -150,7 +160,36 @@ impl LogReference {
     }
 }
 
+impl FoldedCommit {
+    pub(super) fn from_wire(commit: wire::FoldedCommit) -> Result<Self, FormatError> {
+        let id = TransactionId::from_slice(&commit.id)
+            .ok_or_else(|| FormatError::damaged("a transaction id that is not 16 bytes"))?;
+        Ok(Self { txn: commit.txn, id })
+    }
+
+    pub(super) fn to_wire(self) -> wire::FoldedCommit {
+        wire::FoldedCommit {
+            txn: self.txn,
+            id: Bytes::copy_from_slice(&self.id.to_bytes()),
+        }
+    }
+}
+
 impl Run {
+    /// The bytes of its tables.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.object.bytes).sum()
+    }
+
+    /// The table that holds this key if any does.
+    pub(crate) fn table_of(&self, key: &[u8]) -> Option<&TableReference> {
+        let after = self
+            .tables
+            .partition_point(|table| table.lower_bound.as_ref() <= key);
+        let table = self.tables.get(after.checked_sub(1)?)?;
+        (key <= table.upper_bound.as_ref()).then_some(table)
+    }
+
     pub(super) fn from_wire(run: wire::Run) -> Result<Self, FormatError> {
         let tables = run
             .tables
@@ -174,6 +213,12 @@ impl Run {
 }
 
 impl TableReference {
+    /// About what it takes in HEAD.
+    pub(crate) fn head_bytes(&self) -> usize {
+        const OBJECT_BYTES: usize = 64;
+        self.lower_bound.len() + self.upper_bound.len() + OBJECT_BYTES
+    }
+
     fn from_wire(table: wire::TableReference) -> Result<Self, FormatError> {
         Ok(Self {
             lower_bound: table.lower_bound,

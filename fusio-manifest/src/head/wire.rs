@@ -101,6 +101,16 @@ pub(crate) struct Log {
     pub(crate) live: Vec<LogReference>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) folded: Vec<LogReference>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) folded_commits: Vec<FoldedCommit>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FoldedCommit {
+    #[prost(uint64, tag = "1")]
+    pub(crate) txn: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) id: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -141,6 +151,38 @@ pub(crate) struct TableReference {
     pub(crate) footer_offset: u64,
     #[prost(bytes = "bytes", tag = "4")]
     pub(crate) upper_bound: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TableFooter {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) manifest: Bytes,
+    #[prost(uint64, tag = "2")]
+    pub(crate) entries: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) blocks: Vec<BlockReference>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) filter: Option<Filter>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct BlockReference {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) separator: Bytes,
+    #[prost(uint64, tag = "2")]
+    pub(crate) bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) raw_bytes: u64,
+    #[prost(fixed32, tag = "4")]
+    pub(crate) crc32c: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Filter {
+    #[prost(uint32, tag = "1")]
+    pub(crate) probes: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) bits: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

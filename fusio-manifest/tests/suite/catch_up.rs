@@ -7,7 +7,7 @@ use fusio_manifest::{Clock as _, Manifest, MemoryStore, TokioClock};
 use crate::{
     faulty::{Fault, FaultyStore, Gate},
     spill::{KIB, fill, kilobyte},
-    support::{PREFIX, cached, founded, increment, open_faulty, options, settle},
+    support::{PREFIX, cached, founded_with, increment, open_faulty, options, settle, unfolded},
 };
 
 const LATENCY: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ async fn until_objects(writer: &Manifest, objects: usize) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_far_behind_reads_all_that_is_missing_at_once() {
-    let (store, writer) = founded().await;
+    let (store, writer) = founded_with(unfolded()).await;
     let (slow, reader) = slow(&store).await;
     let count = until_objects(&writer, 20).await;
     slow.forget_requests();
@@ -53,7 +53,7 @@ async fn a_reader_far_behind_reads_all_that_is_missing_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn readers_that_are_behind_together_share_each_get() {
-    let (store, writer) = founded().await;
+    let (store, writer) = founded_with(unfolded()).await;
     let (slow, reader) = slow(&store).await;
     until_objects(&writer, 10).await;
     slow.forget_requests();
@@ -72,7 +72,7 @@ async fn readers_that_are_behind_together_share_each_get() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_open_is_two_round_trips() {
-    let (store, writer) = founded().await;
+    let (store, writer) = founded_with(unfolded()).await;
     until_objects(&writer, 12).await;
     let clock = TokioClock::new();
     let (slow, reader) = slow(&store).await;
@@ -84,7 +84,7 @@ async fn a_cold_open_is_two_round_trips() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_read_once_is_not_read_again() {
-    let (store, writer) = founded().await;
+    let (store, writer) = founded_with(unfolded()).await;
     let (slow, reader) = slow(&store).await;
     let count = until_objects(&writer, 5).await;
     reader.get("key 0").await.unwrap();
@@ -107,7 +107,7 @@ async fn commit_large(manifest: &Manifest) {
 
 #[tokio::test(start_paused = true)]
 async fn who_loses_a_race_to_a_large_transaction_reads_its_object_once() {
-    let (store, founder) = founded().await;
+    let (store, founder) = founded_with(unfolded()).await;
     let (slow, manifest) = slow(&store).await;
     commit_large(&founder).await;
     slow.forget_requests();
@@ -122,7 +122,7 @@ async fn who_loses_a_race_to_a_large_transaction_reads_its_object_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_waits_for_a_log_object_holds_up_no_newer_one() {
-    let (store, founder) = founded().await;
+    let (store, founder) = founded_with(unfolded()).await;
     let (faulty, reader) = open_faulty(&store, options(2)).await;
     commit_large(&founder).await;
     let gate = Gate::closed();
@@ -149,7 +149,7 @@ async fn a_look_that_waits_for_a_log_object_holds_up_no_newer_one() {
 /// One reader's request is dropped with it; who shared it is not left behind.
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_leaves_takes_nobodys_log_object_along() {
-    let (store, founder) = founded().await;
+    let (store, founder) = founded_with(unfolded()).await;
     let (faulty, reader) = open_faulty(&store, options(2)).await;
     commit_large(&founder).await;
     let gate = Gate::closed();
@@ -181,7 +181,7 @@ async fn a_log_object_that_is_slow_to_come_is_asked_for_again() {
         Fault::StatusBefore(500),
         Fault::Delay(Duration::from_secs(20)),
     ] {
-        let (store, founder) = founded().await;
+        let (store, founder) = founded_with(unfolded()).await;
         let (faulty, reader) = open_faulty(&store, options(2)).await;
         commit_large(&founder).await;
         faulty.on_log_get(fault.clone());

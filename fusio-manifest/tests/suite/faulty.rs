@@ -1,4 +1,4 @@
-//! A store whose requests for HEAD and for log objects go wrong as a script says.
+//! A store whose requests for HEAD, log objects and tables go wrong as a script says.
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
@@ -97,6 +97,7 @@ struct Lane {
 enum Kind {
     Head,
     Log,
+    Table,
 }
 
 impl Kind {
@@ -104,6 +105,7 @@ impl Kind {
         match key {
             head if head.ends_with("/HEAD") => Some(Self::Head),
             log if log.contains("/log/") => Some(Self::Log),
+            table if table.contains("/table/") => Some(Self::Table),
             _ => None,
         }
     }
@@ -111,8 +113,9 @@ impl Kind {
 
 #[derive(Default)]
 struct Script {
-    lanes: [Lane; 2],
+    lanes: [Lane; 3],
     late: Vec<(String, Bytes, PutMode)>,
+    tables_refused: bool,
 }
 
 impl Script {
@@ -138,7 +141,7 @@ impl FaultyStore {
         }
     }
 
-    /// The same, with every request for HEAD or a log object taking this long.
+    /// The same, with every request for HEAD, a log object or a table taking this long.
     pub(crate) fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
@@ -179,6 +182,21 @@ impl FaultyStore {
         self.script_get(Kind::Log, fault, None);
     }
 
+    /// The fault of the next PUT of a table that has none yet.
+    pub(crate) fn on_table_put(&self, fault: Fault) {
+        self.script_put(Kind::Table, fault, None);
+    }
+
+    /// The fault of the next GET of a table, or of a part of one, that has none yet.
+    pub(crate) fn on_table_get(&self, fault: Fault) {
+        self.script_get(Kind::Table, fault, None);
+    }
+
+    /// No table can be written any more.
+    pub(crate) fn refuse_tables(&self) {
+        self.script.lock().tables_refused = true;
+    }
+
     fn script_put(&self, kind: Kind, fault: Fault, then: Option<Hook>) {
         let scripted = Scripted { fault, then };
         self.script.lock().lane(kind).puts.push_back(scripted);
@@ -191,7 +209,9 @@ impl FaultyStore {
 
     /// Forgets the faults that did not come to pass.
     pub(crate) fn heal(&self) {
-        for lane in &mut self.script.lock().lanes {
+        let mut script = self.script.lock();
+        script.tables_refused = false;
+        for lane in &mut script.lanes {
             lane.puts.clear();
             lane.gets.clear();
         }
@@ -226,6 +246,18 @@ impl FaultyStore {
         sent.iter().map(|(key, _)| key.clone()).collect()
     }
 
+    /// The keys of the PUTs of tables so far.
+    pub(crate) fn table_puts(&self) -> Vec<String> {
+        let mut script = self.script.lock();
+        let sent = &script.lane(Kind::Table).sent;
+        sent.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// How many GETs of tables, or of parts of them, were sent so far.
+    pub(crate) fn table_reads(&self) -> usize {
+        self.script.lock().lane(Kind::Table).read
+    }
+
     /// How many GETs of log objects were sent so far.
     pub(crate) fn log_reads(&self) -> usize {
         self.script.lock().lane(Kind::Log).read
@@ -249,7 +281,11 @@ impl FaultyStore {
             let mut script = self.script.lock();
             let lane = script.lane(kind);
             lane.sent.push((key.to_owned(), body.clone()));
-            lane.puts.pop_front()
+            let scripted = lane.puts.pop_front();
+            if matches!(kind, Kind::Table) && script.tables_refused {
+                return Err(status("PUT", key, 403));
+            }
+            scripted
         };
         pause_if(self.latency).await;
         let apply = async || self.inner.put(key, body.clone(), mode.clone()).await;

@@ -1,11 +1,12 @@
-//! The hard limit: HEAD names so many log objects and no more. What needs one is refused, all else goes on.
+//! The last limit, where no table can be written and so nothing be folded: HEAD names so many log objects and no more.
+//! What needs one is refused, all else goes on.
 
 use fusio_manifest::{Error, ErrorKind, Manifest, MemoryStore, Receipt, SharedSettings, Transaction, limits};
 
 use crate::{
     faulty::{Fault, FaultyStore, Gate},
     spill::KIB,
-    support::{cached, final_state, founded_with, increment, open_faulty, options, put, settle},
+    support::{cached, final_state, founded_with, increment, open_faulty, options, put, settle, unfolded},
 };
 
 /// A transaction over what may stand inline here.
@@ -23,11 +24,12 @@ async fn commit_large(manifest: &Manifest, key: &str) -> Result<Receipt, Error> 
 async fn with_objects(count: usize) -> (MemoryStore, FaultyStore, Manifest) {
     let shared = SharedSettings {
         transaction_inline_bytes: 4 * KIB as u64,
-        ..SharedSettings::default()
+        ..unfolded()
     };
     let (store, founder) = founded_with(shared).await;
     founder.close().await;
     let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    faulty.refuse_tables();
     for _ in 0..count {
         commit_large(&manifest, "large").await.unwrap();
     }
@@ -41,7 +43,7 @@ fn refused_as_full(error: &Error) {
     assert!(!error.outcome_unknown() && !error.is_retryable());
     let message = error.to_string();
     assert!(
-        message.contains("1024 log objects") && message.contains("another prefix"),
+        message.contains("1024 log objects") && message.contains("tables"),
         "{message}"
     );
 }
@@ -64,7 +66,8 @@ async fn a_manifest_at_its_limit_refuses_large_commits_and_takes_small_ones() {
         "a spill was due"
     );
     assert_eq!((faulty.bodies().len(), faulty.log_puts().len()), (100, 0));
-    manifest.maintain().await.unwrap();
+    let why = manifest.maintain().await.unwrap_err();
+    assert_eq!(why.kind(), ErrorKind::Refused, "{why}");
     let (entries, txn) = final_state(&store).await.unwrap();
     assert_eq!((entries.len(), txn), (101, limits::LOG_OBJECTS_MAX as u64 + 100));
     manifest.close().await;

@@ -15,8 +15,8 @@ use crate::{
     outcomes::{every_fault, foreign_commit},
     spill::KIB,
     support::{
-        PREFIX, cached, final_state, final_txn, final_value, founded, increment, log_objects, open_faulty,
-        options, put, settle,
+        PREFIX, cached, final_state, final_txn, final_value, founded, founded_with, increment, log_objects,
+        open_faulty, options, put, settle, unfolded,
     },
 };
 
@@ -39,7 +39,7 @@ async fn is_there(store: &MemoryStore, key: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn the_largest_transaction_is_two_round_trips_and_two_requests() {
-    let (store, founder) = founded().await;
+    let (store, founder) = founded_with(unfolded()).await;
     let faulty = FaultyStore::over(store.clone()).with_latency(MS * 50);
     let manifest = Manifest::open(std::sync::Arc::new(faulty.clone()), PREFIX, options(2))
         .await

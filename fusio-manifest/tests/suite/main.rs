@@ -8,11 +8,25 @@ mod asked;
 #[cfg(test)]
 mod broken_log_objects;
 #[cfg(test)]
+mod broken_tables;
+#[cfg(test)]
 mod catch_up;
 #[cfg(test)]
 mod fault_table;
 #[cfg(test)]
 mod faulty;
+#[cfg(test)]
+mod fold;
+#[cfg(test)]
+mod fold_faults;
+#[cfg(test)]
+mod fold_limits;
+#[cfg(test)]
+mod fold_races;
+#[cfg(test)]
+mod fold_requests;
+#[cfg(test)]
+mod fold_validation;
 #[cfg(test)]
 mod format;
 #[cfg(test)]

@@ -7,6 +7,12 @@ use fusio_manifest::{Mutant, Options, store::BoxFuture};
 
 use crate::{
     fault_table::every_row_in_memory_holds,
+    fold::what_was_folded_is_read_by_everybody,
+    fold_races::{
+        a_fold_that_no_longer_stands_is_let_go, a_lost_race_at_a_fold_resurrects_nothing,
+        writers_that_all_fold_lose_nothing,
+    },
+    fold_validation::what_was_read_before_a_fold_is_read_again,
     large_batches::{DropsOut, an_object_is_named_only_with_all_its_members},
     outcomes::{
         a_lost_reply_resolves_to_committed, a_proxys_replay_resolves_to_committed,
@@ -50,6 +56,10 @@ breakages! {
     spills_what_has_not_landed: SpillOfUnlanded;
     swaps_by_numbers: SwapByNumbers;
     names_objects_without_a_member: ObjectNamedWithoutMember;
+    does_not_read_again: SkipReadAgain;
+    drops_tombstones: DropsTombstones;
+    folds_what_stands_no_more: FoldLeavesInputs;
+    folds_its_overlay: FoldOfOverlay;
 }
 
 fn violated(verdict: Verdict) -> String {
@@ -232,9 +242,38 @@ fn breakages_of_log_objects() -> Vec<Breakage> {
     ]
 }
 
+fn breakages_of_folds() -> Vec<Breakage> {
+    vec![
+        (
+            "what was read before a fold is not read again",
+            does_not_read_again,
+            vec![property!(what_was_read_before_a_fold_is_read_again)],
+        ),
+        (
+            "folds and merges keep no deletions",
+            drops_tombstones,
+            vec![
+                property!(what_was_folded_is_read_by_everybody),
+                property!(writers_that_all_fold_lose_nothing),
+            ],
+        ),
+        (
+            "a fold is swapped in though its inputs stand no more",
+            folds_what_stands_no_more,
+            vec![property!(a_fold_that_no_longer_stands_is_let_go)],
+        ),
+        (
+            "a run is built from an overlay while the body is on the wire",
+            folds_its_overlay,
+            vec![property!(a_lost_race_at_a_fold_resurrects_nothing)],
+        ),
+    ]
+}
+
 fn every_breakage() -> Vec<Breakage> {
     let mut all = breakages_of_the_path();
     all.extend(breakages_of_log_objects());
+    all.extend(breakages_of_folds());
     all
 }
 

@@ -74,6 +74,16 @@ pub(crate) fn spilled_at_once() -> SharedSettings {
     }
 }
 
+/// Settings with which nothing is folded until HEAD can name no more log objects.
+pub(crate) fn unfolded() -> SharedSettings {
+    SharedSettings {
+        fold_objects: 1_024,
+        fold_bytes: 1 << 30,
+        log_objects_max: 1_024,
+        ..SharedSettings::default()
+    }
+}
+
 /// Another handle of it.
 pub(crate) async fn open(store: &MemoryStore, options: Options) -> Manifest {
     Manifest::open(Arc::new(store.clone()), PREFIX, options)
@@ -155,6 +165,14 @@ pub(crate) async fn log_objects(store: &MemoryStore) -> Vec<String> {
     assert!(!page.more, "one page is enough for a test");
     let keys = page.objects.into_iter().map(|object| object.key);
     keys.filter(|key| key.contains("/log/")).collect()
+}
+
+/// The keys of all tables that lie in the store, whether HEAD names them or not.
+pub(crate) async fn tables(store: &MemoryStore) -> Vec<String> {
+    let page = store.list(PREFIX, None).await.unwrap();
+    assert!(!page.more, "one page is enough for a test");
+    let keys = page.objects.into_iter().map(|object| object.key);
+    keys.filter(|key| key.contains("/table/")).collect()
 }
 
 /// The bytes of an object.

@@ -7,7 +7,8 @@ use fusio_manifest::{ErrorKind, Options, limits};
 use crate::{
     faulty::{Fault, Gate},
     support::{
-        cached, final_txn, final_value, founded, increment, incremented, open_faulty, options, put, settle,
+        cached, final_txn, final_value, founded, founded_with, increment, incremented, open_faulty, options,
+        put, settle, unfolded,
     },
 };
 
@@ -56,7 +57,10 @@ async fn what_is_over_a_limit_is_refused_when_it_is_staged() {
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_head_cannot_name_is_refused_and_one_that_stands_inline_is_not() {
-    let (store, manifest) = founded().await;
+    let (store, founder) = founded_with(unfolded()).await;
+    founder.close().await;
+    let (faulty, manifest) = open_faulty(&store, options(2)).await;
+    faulty.refuse_tables();
     let large = vec![0; 20_000];
     for number in 0..limits::LOG_OBJECTS_MAX {
         let mut transaction = cached(&manifest).await;

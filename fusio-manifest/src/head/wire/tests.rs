@@ -118,6 +118,26 @@ fn commits_match_the_schema(pool: &DescriptorPool) {
     );
 }
 
+fn footers_match_the_schema(pool: &DescriptorPool) {
+    let block = BlockReference {
+        separator: Bytes::from_static(b"a"),
+        bytes: 1,
+        raw_bytes: 2,
+        crc32c: 3,
+    };
+    let filter = Filter {
+        probes: 1,
+        bits: Bytes::from_static(b"b"),
+    };
+    let footer = TableFooter {
+        manifest: wide(1),
+        entries: 2,
+        blocks: vec![block],
+        filter: Some(filter),
+    };
+    matches_schema(pool, "TableFooter", &footer);
+}
+
 #[test]
 fn every_message_matches_the_schema() {
     let pool = pool();
@@ -144,6 +164,7 @@ fn every_message_matches_the_schema() {
         &Log {
             live: vec![reference()],
             folded: vec![reference()],
+            folded_commits: vec![FoldedCommit { txn: 1, id: wide(6) }],
         },
     );
 
@@ -159,6 +180,7 @@ fn every_message_matches_the_schema() {
         tables: vec![table],
     };
     matches_schema(&pool, "Runs", &Runs { runs: vec![run] });
+    footers_match_the_schema(&pool);
 
     let pin = Pin {
         name: "nightly".into(),
@@ -197,10 +219,14 @@ fn every_message_of_the_schema_is_written_by_hand() {
         "Write",
         "ObjectReference",
         "Log",
+        "FoldedCommit",
         "LogReference",
         "Runs",
         "Run",
         "TableReference",
+        "TableFooter",
+        "BlockReference",
+        "Filter",
         "Upkeep",
         "Pin",
         "Collection",

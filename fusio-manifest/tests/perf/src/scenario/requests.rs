@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use fusio_manifest::{
-    Clock, SharedSettings,
-    limits::{HEAD_BYTES_MAX, LOG_OBJECTS_MAX},
-};
+use fusio_manifest::{Clock, limits::HEAD_BYTES_MAX};
 
 use super::{
     Comparable, Context, Ended, Plan, as_given,
@@ -24,7 +21,7 @@ use super::{
     run_comparable,
 };
 use crate::{
-    client::{Client, VALUE_BYTES},
+    client::Client,
     config::WorkloadConfig,
     metrics::Latencies,
     requests::RequestCounts,
@@ -43,8 +40,6 @@ const FLOOR_RATIO_MAX: f64 = 1.05;
 const COMMITS_JUDGED: u64 = 1_000;
 /// Below this a bare request takes as long as the scheduling of two tasks, and a ratio says nothing of the engine.
 const FLOOR_JUDGED_MS: f64 = 10.0;
-/// Bytes of a commit in HEAD beyond its value, rounded up.
-const COMMIT_OVERHEAD_BYTES: u64 = 60;
 
 const STEM: &str = "test_requests";
 const TITLE: &str = "Requests Test";
@@ -85,13 +80,6 @@ const GROWTH_MAX: f64 = 1.05;
 /// From so many commits on the first and the last thousand are told apart.
 const GROWTH_JUDGED: u64 = 3_000;
 
-/// What HEAD can name, in log objects of the size that is spilled.
-fn commits_of_a_manifest() -> u64 {
-    let shared = SharedSettings::default();
-    let object = shared.spill_bytes - shared.spill_keep_bytes;
-    LOG_OBJECTS_MAX as u64 * object / (VALUE_BYTES as u64 + COMMIT_OVERHEAD_BYTES)
-}
-
 fn expected_time(settings: &Settings) -> Duration {
     by_turns::expected_time(settings.commits)
 }
@@ -127,15 +115,6 @@ impl Commits {
 }
 
 async fn measure(context: &Context) -> Ended<RequestsFields> {
-    let commits = context.settings.commits;
-    let room = commits_of_a_manifest();
-    if commits > room {
-        let why = format!(
-            "PERF_COMMITS is {commits}, a manifest of this version holds about {room} commits: lower it"
-        );
-        context.say(|out| writeln!(out, "error: {why}"));
-        return Ended::failed(why);
-    }
     let mut config = workload(&context.settings);
     // Everything is measured, however long it takes.
     config.duration = Duration::from_secs(24 * 3_600);

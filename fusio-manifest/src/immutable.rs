@@ -1,0 +1,150 @@
+//! Immutable objects in the store: written under names that are never used twice, read by name.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{
+    access::{Access, Purpose, patience},
+    clock::Moment,
+    error::{Error, ErrorKind, Result},
+    id::{ManifestId, Nonce, ObjectName},
+    store::{GetAnswer, GetOptions, PutMode, StoreErrorKind},
+};
+
+/// How often a name may be taken already before the store is not believed any more.
+const RENAMES_MAX: u32 = 16;
+
+/// What an immutable object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Folder {
+    Log,
+    Table,
+}
+
+impl Folder {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Log => "a log object",
+            Self::Table => "a table",
+        }
+    }
+}
+
+/// Why an object could not be read.
+#[derive(Debug, Clone)]
+pub(crate) enum Unread {
+    /// This one is not there.
+    Gone(ObjectName),
+    /// The store or the object is at fault.
+    Failed(Error),
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Where an object is to be written, and by when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination {
+    pub(crate) manifest: ManifestId,
+    /// The epoch of the HEAD that the writer holds.
+    pub(crate) epoch: u64,
+    pub(crate) deadline: Moment,
+    pub(crate) purpose: Purpose,
+}
+
+impl Access {
+    /// The key of an immutable object.
+    pub(crate) fn key(&self, folder: Folder, manifest: ManifestId, name: ObjectName) -> String {
+        match folder {
+            Folder::Log => self.keys.log(manifest, name),
+            Folder::Table => self.keys.table(manifest, name),
+        }
+    }
+
+    /// Writes an object under a new name of the epoch that its writer holds.
+    ///
+    /// An error means that HEAD may not name it. What was sent may arrive all the same: then nothing ever names it.
+    pub(crate) async fn put_new(&self, folder: Folder, to: Destination, bytes: Bytes) -> Result<ObjectName> {
+        let what = folder.word();
+        let mut name = self.draw_name(to.epoch)?;
+        let mut renamed = 0;
+        let mut backoff = patience();
+        loop {
+            let key = self.key(folder, to.manifest, name);
+            let limit = self.limit(to.deadline);
+            let put = self
+                .put(&key, bytes.clone(), PutMode::Create, to.purpose, limit)
+                .await;
+            match put {
+                Ok(_) => return Ok(name),
+                // An earlier copy of this PUT is there, or a proxy's; or somebody drew the same name, as a cloned
+                // machine may; or the store is wrong. Nobody has named it yet, so another name is right in any case.
+                Err(error) if error.kind == StoreErrorKind::PreconditionFailed => {
+                    renamed += 1;
+                    if renamed > RENAMES_MAX {
+                        let doing = format!("writing {what} under a new name");
+                        return Err(Error::from_store(&doing, error));
+                    }
+                    name = self.draw_name(to.epoch)?;
+                }
+                Err(error) if error.is_transient() || error.kind == StoreErrorKind::Conflict => {
+                    if !self.wait(&mut backoff, to.deadline).await? {
+                        return Err(Error::from_store_as(
+                            ErrorKind::Unavailable,
+                            format!("writing {what}, which no commit names yet"),
+                            error,
+                        ));
+                    }
+                }
+                Err(error) => return Err(Error::from_store(&format!("writing {what}"), error)),
+            }
+        }
+    }
+
+    fn draw_name(&self, epoch: u64) -> Result<ObjectName> {
+        let nonce = Nonce::draw(&*self.entropy)?;
+        Ok(ObjectName { epoch, nonce })
+    }
+
+    /// Reads an object, or a range of it, patiently.
+    pub(crate) async fn read(
+        &self,
+        folder: Folder,
+        manifest: ManifestId,
+        name: ObjectName,
+        range: Option<Range<u64>>,
+        deadline: Moment,
+        purpose: Purpose,
+    ) -> Result<Bytes, Unread> {
+        let key = self.key(folder, manifest, name);
+        let mut backoff = patience();
+        loop {
+            let options = GetOptions {
+                if_none_match: None,
+                range: range.clone(),
+            };
+            let error = match self.get(&key, options, deadline, purpose).await {
+                Ok(GetAnswer::Found { bytes, .. }) => return Ok(bytes),
+                Ok(GetAnswer::NotModified) => {
+                    let message = format!("object {key}: 304 to a request without a condition");
+                    return Err(Error::new(ErrorKind::Unavailable, message).into());
+                }
+                Err(error) => error,
+            };
+            if error.kind == StoreErrorKind::NotFound {
+                return Err(Unread::Gone(name));
+            }
+            if error.status == Some(416) {
+                let message = format!("object {key}: damaged: it ends before byte {range:?}");
+                return Err(Error::from_store_as(ErrorKind::Corrupt, message, error).into());
+            }
+            if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
+                return Err(Error::from_store(&format!("reading {}", folder.word()), error).into());
+            }
+        }
+    }
+}
