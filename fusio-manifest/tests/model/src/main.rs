@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
         let states = if large_too.is_empty() {
             1_000_000
         } else {
-            30_000_000
+            10_000_000
         };
         writeln!(out, "{}", simulate(&everything, 1, states))?;
     }
