@@ -60,7 +60,10 @@ pub fn run<T>(work: impl AsyncFnOnce(VirtualClock) -> T) -> Result<T, Simulation
         .enable_all()
         .on_thread_park(move || idle.advance())
         .build()?;
-    runtime.block_on(clock.unless_it_stands_still(work(clock.clone())))
+    let done = runtime.block_on(clock.unless_it_stands_still(work(clock.clone())));
+    drop(runtime);
+    clock.end();
+    done
 }
 
 /// Gives each handle of a run randomness of its own, as processes have, but by the run's seed.

@@ -69,6 +69,16 @@ impl VirtualClock {
         }
     }
 
+    /// Wakes nobody any more. The waker of the root keeps its runtime, which keeps this clock for its hook: without this
+    /// every run would leave its runtime behind, and with it open files.
+    pub(super) fn end(&self) {
+        let mut time = self.time.lock();
+        let wakers = (time.root.take(), mem::take(&mut time.sleepers));
+        drop(time);
+        // Outside the lock: a waker may drop a task, and with it sleepers.
+        drop(wakers);
+    }
+
     /// The output of `work`, or an error when no task can run any more and none sleeps.
     pub(super) async fn unless_it_stands_still<T>(
         &self,
