@@ -1,13 +1,18 @@
 //! Validation: whether what a transaction read was overwritten since. Pure, no I/O.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
 use bytes::Bytes;
 
-use crate::{key_range::KeyRange, state::Overlay};
+use crate::{
+    key_range::KeyRange,
+    mutant::{Broken, Mutant},
+    state::Overlay,
+};
 
 /// What a transaction read: keys, present or absent, and the ranges that it consumed by scanning.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +65,26 @@ impl ReadSet {
     /// True if nothing was read, so that nothing can conflict.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.ranges.is_empty()
+    }
+
+    /// What of it is validated: all, unless the engine is broken.
+    pub(crate) fn validated(&self, broken: Broken) -> Cow<'_, Self> {
+        if broken.by(Mutant::SkipValidation) {
+            return Cow::Owned(Self::default());
+        }
+        if broken.by(Mutant::SkipKeyValidation) {
+            return Cow::Owned(Self {
+                ranges: self.ranges.clone(),
+                ..Self::default()
+            });
+        }
+        if broken.by(Mutant::SkipRangeValidation) {
+            return Cow::Owned(Self {
+                keys: self.keys.clone(),
+                ..Self::default()
+            });
+        }
+        Cow::Borrowed(self)
     }
 
     /// The first commit after `snapshot` that wrote what was read, where `overlay` has all that was written since.

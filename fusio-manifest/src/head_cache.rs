@@ -20,6 +20,7 @@ use crate::{
     clock::{Clock, Moment},
     error::{Error, ErrorKind, Result},
     head::{Head, Place},
+    mutant::{Broken, Mutant},
     state::State,
     store::ETag,
 };
@@ -57,6 +58,7 @@ pub(crate) struct HeadCache {
     clock: Arc<dyn Clock>,
     sequence: AtomicU64,
     cell: Mutex<Cell>,
+    broken: Broken,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ struct Cell {
 }
 
 impl HeadCache {
-    pub(crate) fn new(clock: Arc<dyn Clock>, state: State, sent_at: Moment) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, state: State, sent_at: Moment, broken: Broken) -> Self {
         let sent = Sent {
             sequence: 0,
             at: sent_at,
@@ -91,6 +93,7 @@ impl HeadCache {
             clock,
             sequence: AtomicU64::new(0),
             cell: Mutex::new(cell),
+            broken,
         }
     }
 
@@ -159,7 +162,8 @@ impl HeadCache {
     /// answer was overtaken, and certifies what is known.
     pub(crate) fn is_news(&self, head: &Head, sent: Sent) -> Result<bool> {
         let mark = self.mark();
-        self.cell.lock().judge(head, sent, mark)
+        let news = self.cell.lock().judge(head, sent, mark)?;
+        Ok(news || self.broken.by(Mutant::LowerRevisionInstalled))
     }
 
     /// A GET that was sent at `sent` showed nothing new.
@@ -182,10 +186,11 @@ impl HeadCache {
         let mark = self.mark();
         let mut cell = self.cell.lock();
         let mut foreign = 0;
-        if cell.judge(&state.head, sent, mark)? {
-            let steps = state.head.revision - cell.certified.state.head.revision;
+        if cell.judge(&state.head, sent, mark)? || self.broken.by(Mutant::LowerRevisionInstalled) {
+            let known = cell.certified.state.head.revision;
+            let steps = state.head.revision.saturating_sub(known);
             foreign = if author == Author::Oneself {
-                steps - 1
+                steps.saturating_sub(1)
             } else {
                 steps
             };

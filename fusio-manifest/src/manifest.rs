@@ -122,9 +122,15 @@ impl Manifest {
     }
 
     fn start(access: Arc<Access>, log: Arc<LogStore>, found: Found, options: Options) -> Self {
-        let cache = HeadCache::new(Arc::clone(&options.clock), found.state, found.sent_at);
+        let broken = options.broken();
+        let cache = HeadCache::new(Arc::clone(&options.clock), found.state, found.sent_at, broken);
         let io = HeadIo::new(access, log, found.tables, cache);
-        let refresher = Refresher::new(Arc::clone(&io), options.refreshes_in_flight, options.read_timeout);
+        let refresher = Refresher::new(
+            Arc::clone(&io),
+            options.refreshes_in_flight,
+            options.read_timeout,
+            broken,
+        );
         let wire = Wire::new(Arc::clone(&io), Arc::clone(&refresher), &options);
         let queue = CommitQueue::start(wire, Arc::clone(&io), &options);
         Self(Arc::new(Handle {
@@ -221,6 +227,9 @@ impl Manifest {
                 txn: token.expected_txn,
             },
             Fate::Dead => CommitOutcome::NotCommitted,
+            Fate::AtBase if self.0.options.broken_by(Mutant::AtBaseToldAsNotCommitted) => {
+                CommitOutcome::NotCommitted
+            }
             Fate::AtBase | Fate::NotVisible | Fate::InObject(..) => CommitOutcome::StillUnknown,
         })
     }

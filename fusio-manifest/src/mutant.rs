@@ -12,14 +12,34 @@
 pub enum Mutant {
     /// Commits are not validated: what they read may have been overwritten.
     SkipValidation,
+    /// Keys that were read are not validated, ranges are.
+    SkipKeyValidation,
+    /// Ranges that were scanned are not validated, keys are.
+    SkipRangeValidation,
+    /// A scan that came to the end of its range counts only up to its last entry.
+    ScanEndForgotten,
+    /// Keys that were found absent are not validated.
+    AbsenceForgotten,
+    /// Transactions of one batch are not validated against each other.
+    SkipBatchValidation,
     /// A fresh read uses the cached state without looking at HEAD.
     ReadCached,
+    /// A read shares a look at HEAD that was sent before it began.
+    RefreshSentTooEarly,
+    /// The answer to an own PUT serves reads that began after it was sent.
+    PutServesLaterReads,
+    /// Whatever a look shows is installed, also a revision below the one that is known.
+    LowerRevisionInstalled,
     /// A failed precondition is believed without looking whether it was this commit's own success.
     SkipOwnIdCheck,
     /// A commit without an answer is reported as lost and sent again in a new body.
     UnknownMeansLost,
     /// A commit that is unknown at its deadline is reported as not committed.
     UnknownToldAsFailed,
+    /// A commit that is unknown at its deadline is reported as committed.
+    UnknownToldAsCommitted,
+    /// Asked later, a commit counts as not committed while HEAD still stands where its PUT expects it.
+    AtBaseToldAsNotCommitted,
     /// A transaction whose caller is gone goes into a new body all the same.
     DroppedCallerCommits,
     /// HEAD counts as a body's base as long as it has no more commits, whoever has replaced it meanwhile.
@@ -30,6 +50,8 @@ pub enum Mutant {
     RefusalBelievedWhileUnknown,
     /// A spill leaves out what its last commit wrote.
     SpillLeavesOutLast,
+    /// A spill leaves out deletions.
+    SpillLeavesOutDeletions,
     /// A spill is taken from a body that is still on the wire.
     SpillOfUnlanded,
     /// The same, and it is swapped in wherever its numbers fit, whosever commits stand there.
@@ -45,6 +67,36 @@ pub enum Mutant {
     FoldOfOverlay,
     /// A log object is named although one of its transactions dropped out of the batch.
     ObjectNamedWithoutMember,
+}
+
+impl Mutant {
+    /// Every one of them.
+    pub const ALL: [Self; 24] = [
+        Self::SkipValidation,
+        Self::SkipKeyValidation,
+        Self::SkipRangeValidation,
+        Self::ScanEndForgotten,
+        Self::AbsenceForgotten,
+        Self::SkipBatchValidation,
+        Self::ReadCached,
+        Self::RefreshSentTooEarly,
+        Self::PutServesLaterReads,
+        Self::LowerRevisionInstalled,
+        Self::SkipOwnIdCheck,
+        Self::UnknownMeansLost,
+        Self::UnknownToldAsFailed,
+        Self::UnknownToldAsCommitted,
+        Self::AtBaseToldAsNotCommitted,
+        Self::DroppedCallerCommits,
+        Self::BaseJudgedByCommits,
+        Self::ForgottenMeansDead,
+        Self::RefusalBelievedWhileUnknown,
+        Self::SpillLeavesOutLast,
+        Self::SpillLeavesOutDeletions,
+        Self::SpillOfUnlanded,
+        Self::SwapByNumbers,
+        Self::ObjectNamedWithoutMember,
+    ];
 }
 
 /// How the engine is broken, if it is: passed to where a breakage is switched.

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head_cache::{Certified, Sent},
     head_io::HeadIo,
+    mutant::{Broken, Mutant},
 };
 
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Refresher {
     in_flight_max: usize,
     timeout: Duration,
     queue: Mutex<Queue>,
+    broken: Broken,
 }
 
 #[derive(Debug, Default)]
@@ -37,12 +39,13 @@ struct Waiter {
 }
 
 impl Refresher {
-    pub(crate) fn new(io: Arc<HeadIo>, in_flight_max: usize, timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(io: Arc<HeadIo>, in_flight_max: usize, timeout: Duration, broken: Broken) -> Arc<Self> {
         Arc::new(Self {
             io,
             in_flight_max,
             timeout,
             queue: Mutex::default(),
+            broken,
         })
     }
 
@@ -86,7 +89,9 @@ impl Refresher {
             let mut queue = self.queue.lock();
             queue
                 .waiting
-                .extract_if(.., |waiter| sent.is_after(waiter.began))
+                .extract_if(.., |waiter| {
+                    sent.is_after(waiter.began) || self.broken.by(Mutant::PutServesLaterReads)
+                })
                 .collect()
         };
         answer_all(served, &Ok(certified.clone()));
@@ -98,6 +103,9 @@ impl Refresher {
             let answer = self.io.look(deadline).await;
             answer_all(waiters, &answer);
             let mut queue = self.queue.lock();
+            if self.broken.by(Mutant::RefreshSentTooEarly) {
+                answer_all(std::mem::take(&mut queue.waiting), &answer);
+            }
             if queue.waiting.is_empty() {
                 queue.in_flight -= 1;
                 return;

@@ -13,6 +13,7 @@ use crate::{
     key_range::KeyRange,
     limits,
     manifest::Manifest,
+    mutant::Mutant,
     receipt::Receipt,
     snapshot::{Scan, Snapshot},
 };
@@ -81,7 +82,10 @@ impl Transaction {
         }
         limits::check_key(key)?;
         let read = self.snapshot.get(key).await?;
-        self.reads.add_key(Bytes::copy_from_slice(key), read.is_some());
+        let forgotten = read.is_none() && self.manifest.options().broken_by(Mutant::AbsenceForgotten);
+        if !forgotten {
+            self.reads.add_key(Bytes::copy_from_slice(key), read.is_some());
+        }
         Ok(read)
     }
 
@@ -200,7 +204,10 @@ impl TransactionScan<'_> {
             let stored = self.pending.as_ref().map(|(key, _)| key.clone());
             let entry = match (staged, stored) {
                 (None, None) => {
-                    self.consumed_through(None, 0);
+                    let options = self.transaction.manifest.options();
+                    if !options.broken_by(Mutant::ScanEndForgotten) {
+                        self.consumed_through(None, 0);
+                    }
                     return Ok(None);
                 }
                 (Some((key, value)), stored) if stored.as_ref().is_none_or(|stored| key <= *stored) => {

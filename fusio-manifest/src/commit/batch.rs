@@ -62,22 +62,21 @@ impl Batch {
             return;
         }
         let prepared = &submission.prepared;
-        if !broken.by(Mutant::SkipValidation) {
-            let unseen = prepared.holds_at < state.complete_after && !prepared.reads.is_empty();
-            if unseen && !broken.by(Mutant::SkipReadAgain) {
-                return submission.read_again();
-            }
-            if let Some(conflict) = prepared
-                .reads
-                .conflict_with_state(prepared.holds_at, &state.overlay)
-            {
-                let error = conflict_error(prepared, &conflict);
-                return submission.failed(error);
-            }
-            if let Some(conflict) = prepared.reads.conflict_with_batch(&self.written) {
-                self.deferred.push((submission, conflict));
-                return;
-            }
+        let reads = prepared.reads.validated(broken);
+        let unseen = prepared.holds_at < state.complete_after && !reads.is_empty();
+        if unseen && !broken.by(Mutant::SkipReadAgain) {
+            return submission.read_again();
+        }
+        if let Some(conflict) = reads.conflict_with_state(prepared.holds_at, &state.overlay) {
+            let error = conflict_error(prepared, &conflict);
+            return submission.failed(error);
+        }
+        let conflict = reads
+            .conflict_with_batch(&self.written)
+            .filter(|_| !broken.by(Mutant::SkipBatchValidation));
+        if let Some(conflict) = conflict {
+            self.deferred.push((submission, conflict));
+            return;
         }
         self.bytes += bytes;
         self.written

@@ -147,8 +147,9 @@ impl CommitQueue {
         let limit = deadline.saturating_sub(clock.now());
         // Held against its snapshot, not against when it was last found to hold: a number tells one version from another
         // however often it is asked.
+        let reads = prepared.reads.validated(self.broken);
         // Boxed, because it is large and rare.
-        let conflict = Box::pin(self.io.conflict(&prepared.reads, prepared.snapshot, &state));
+        let conflict = Box::pin(self.io.conflict(&reads, prepared.snapshot, &state));
         match within(&**clock, limit, conflict).await {
             Some(Ok(None)) => {
                 prepared.holds_at = state.head.last_txn;
@@ -190,8 +191,8 @@ impl CommitQueue {
         // What cannot be committed any more need not be written.
         let conflict = prepared
             .reads
-            .conflict_with_state(prepared.holds_at, &state.overlay)
-            .filter(|_| !self.broken.by(Mutant::SkipValidation));
+            .validated(self.broken)
+            .conflict_with_state(prepared.holds_at, &state.overlay);
         if let Some(conflict) = conflict {
             return Err(conflict_error(prepared, &conflict));
         }

@@ -65,6 +65,14 @@ impl Selection {
             commit.writes.clear();
         }
     }
+
+    /// A deliberate breakage.
+    fn leave_out_deletions(&mut self) {
+        let commits = self.stretches.iter_mut().flat_map(|stretch| &mut stretch.commits);
+        for commit in commits {
+            commit.writes.retain(|write| write.value.is_some());
+        }
+    }
 }
 
 /// The stretches of inline commits that are old enough to go.
@@ -138,6 +146,9 @@ impl Spill {
         let mut selection = Selection::of(head);
         if broken.by(Mutant::SpillLeavesOutLast) {
             selection.leave_out_last();
+        }
+        if broken.by(Mutant::SpillLeavesOutDeletions) {
+            selection.leave_out_deletions();
         }
         if selection.bytes == 0 {
             return false;

@@ -39,7 +39,12 @@ fn state(head: &Head) -> State {
 }
 
 fn cache(head: &Head) -> HeadCache {
-    HeadCache::new(Arc::new(SystemClock), state(head), Duration::ZERO)
+    HeadCache::new(
+        Arc::new(SystemClock),
+        state(head),
+        Duration::ZERO,
+        Broken::default(),
+    )
 }
 
 fn revision(cache: &HeadCache) -> u64 {
