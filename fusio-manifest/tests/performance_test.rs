@@ -71,6 +71,18 @@ fn test_conformance() {
 }
 
 #[test]
+#[ignore = "plays 1,000 small runs in virtual time"]
+fn test_simulation() {
+    pass(scenario::simulation());
+}
+
+#[test]
+#[ignore = "plays up to 1,000 small runs of each mutant"]
+fn test_mutants() {
+    pass(scenario::mutants());
+}
+
+#[test]
 #[ignore = "looks for the highest rates in virtual time, or for one of them on a real store in two minutes"]
 fn test_knee() {
     pass(scenario::knee());

@@ -37,6 +37,7 @@ async fn one_commit(faults: &str) -> (CellOutcome, Vec<Asked>) {
         store: &store,
         meters: Arc::clone(&store.meters),
         shared_handle: false,
+        crew: None,
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),

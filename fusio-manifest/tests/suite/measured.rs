@@ -42,6 +42,7 @@ async fn measured(mutant: Option<Mutant>) -> (CellOutcome, Verdict) {
         store: &store,
         meters: Arc::clone(&store.meters),
         shared_handle: false,
+        crew: None,
         target: &engine,
         clock,
         interrupt: &Interrupt::new(),

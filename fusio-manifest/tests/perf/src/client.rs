@@ -22,13 +22,22 @@ use crate::{
     target::TargetHandle,
 };
 
+pub use appender::Appender;
+pub use maintainer::Maintainer;
 pub use monotonic_writer::MonotonicWriter;
 pub use reader::Reader;
+pub use scanner::Scanner;
+pub use transactor::Transactor;
 pub use unknown::{UnknownCommit, UnknownCommits};
 pub use writer::Writer;
 
+mod appender;
+mod draws;
+mod maintainer;
 mod monotonic_writer;
 mod reader;
+mod scanner;
+mod transactor;
 mod unknown;
 mod writer;
 
@@ -42,8 +51,16 @@ pub enum ClientType {
     MonotonicWriter,
     /// Reads a key of the pool and writes it back, trying again by itself when it loses.
     Writer,
+    /// Reads lists and appends to some of them, in transactions that the engine rebases.
+    Appender,
+    /// Reads keys and ranges, puts and deletes keys, in transactions that the engine rebases.
+    Transactor,
+    /// Asks for maintenance.
+    Maintainer,
     /// Reads an acknowledged key, fresh.
     Reader,
+    /// Reads keys and ranges of one state, fresh.
+    Scanner,
     /// Replaces an object under a condition, and nothing else.
     FloorPut,
     /// Reads an object under a condition, and nothing else.
@@ -55,7 +72,13 @@ impl ClientType {
     pub fn is_serial(self) -> bool {
         match self {
             Self::MonotonicWriter | Self::FloorPut => true,
-            Self::Writer | Self::Reader | Self::FloorGet => false,
+            Self::Writer
+            | Self::Appender
+            | Self::Transactor
+            | Self::Maintainer
+            | Self::Reader
+            | Self::Scanner
+            | Self::FloorGet => false,
         }
     }
 }
@@ -145,9 +168,14 @@ impl Shared {
         }
     }
 
+    /// A number that no other write of the run has.
+    pub fn unique_number(&self) -> u64 {
+        self.values.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// A value of [`VALUE_BYTES`] bytes that no other write of the run has.
     pub fn unique_value(&self) -> Bytes {
-        let number = self.values.fetch_add(1, Ordering::Relaxed);
+        let number = self.unique_number();
         Bytes::from(format!("{number:-<VALUE_BYTES$}"))
     }
 

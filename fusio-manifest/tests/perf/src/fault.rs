@@ -23,7 +23,7 @@
 //! | `drop` | no answer; the connection is closed |
 //! | `reset` | no answer; the connection is reset |
 //! | `delay=SPAN` | it takes so much longer |
-//! | `status=500`, `503`, `409` | the answer is InternalError, SlowDown or ConditionalRequestConflict |
+//! | `status=500`, `503`, `409`, `403` | the answer is InternalError, SlowDown, ConditionalRequestConflict or AccessDenied |
 //! | `stall` | held until the window ends; needs `to=` |
 //! | `replay` | applied twice; the answer is the second one |
 //! | `corrupt` | one bit flips in the body that a GET answers, or that a PUT sends, before its digests are checked |
@@ -129,10 +129,12 @@ pub enum FaultStatus {
     SlowDown,
     /// 409 ConditionalRequestConflict.
     Conflict,
+    /// 403 AccessDenied.
+    Denied,
 }
 
 impl FaultStatus {
-    const ALL: [Self; 3] = [Self::InternalError, Self::SlowDown, Self::Conflict];
+    const ALL: [Self; 4] = [Self::InternalError, Self::SlowDown, Self::Conflict, Self::Denied];
 
     /// The HTTP status.
     pub fn code(self) -> u16 {
@@ -140,6 +142,7 @@ impl FaultStatus {
             Self::InternalError => 500,
             Self::SlowDown => 503,
             Self::Conflict => 409,
+            Self::Denied => 403,
         }
     }
 
@@ -149,6 +152,7 @@ impl FaultStatus {
             Self::InternalError => "InternalError",
             Self::SlowDown => "SlowDown",
             Self::Conflict => "ConditionalRequestConflict",
+            Self::Denied => "AccessDenied",
         }
     }
 }
@@ -200,6 +204,21 @@ impl FaultPlan {
     /// True if nothing can happen.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// How many rules it has.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The plan without its rule at this place, counted from 0.
+    #[must_use]
+    pub fn without(&self, place: usize) -> Self {
+        let mut rules = self.rules.clone();
+        if place < rules.len() {
+            rules.remove(place);
+        }
+        Self { rules }
     }
 
     /// The state of a run that begins now.

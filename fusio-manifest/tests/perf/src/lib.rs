@@ -11,6 +11,7 @@
 //! (clients driven by the [schedule], the [floor] beside them), [checks](checker) the [history] and writes
 //! what came of it ([export], [report], [result]), and [plot] draws a report from those files. [`scenario`] puts that together.
 
+pub mod case;
 pub mod checker;
 pub mod client;
 pub mod compare;
@@ -26,6 +27,7 @@ pub mod interval_log;
 pub mod latency;
 pub mod metrics;
 pub mod nights;
+pub mod oracle;
 pub mod output;
 pub mod plot;
 pub mod price;

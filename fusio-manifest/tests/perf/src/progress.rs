@@ -16,6 +16,7 @@ const EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Progress {
     bars: Option<MultiProgress>,
+    silent: bool,
 }
 
 impl Progress {
@@ -23,12 +24,22 @@ impl Progress {
     pub fn new() -> Self {
         Self {
             bars: io::stderr().is_terminal().then(MultiProgress::new),
+            silent: false,
+        }
+    }
+
+    /// Nothing at all: for cells of which thousands are run.
+    pub fn silent() -> Self {
+        Self {
+            bars: None,
+            silent: true,
         }
     }
 
     /// A cell that will take `total`.
     pub fn cell(&self, label: &str, total: Duration) -> CellProgress {
         let view = match &self.bars {
+            None if self.silent => View::Silent,
             Some(bars) => View::Bar(bars.add(bar(label, total))),
             None => View::Lines {
                 next: Mutex::new(EVERY),
@@ -66,6 +77,7 @@ pub struct CellProgress {
 
 #[derive(Debug)]
 enum View {
+    Silent,
     Bar(ProgressBar),
     Lines { next: Mutex<Duration> },
 }
@@ -75,6 +87,7 @@ impl CellProgress {
     /// about once a second.
     pub fn update(&self, elapsed: Duration, operations: u64) {
         match &self.view {
+            View::Silent => {}
             View::Bar(bar) => {
                 bar.set_position(millis(elapsed.min(self.total)));
                 bar.set_message(format!("{operations} ops"));
@@ -97,7 +110,7 @@ impl Drop for CellProgress {
     fn drop(&mut self) {
         match &self.view {
             View::Bar(bar) => bar.finish_and_clear(),
-            View::Lines { .. } => {}
+            View::Silent | View::Lines { .. } => {}
         }
     }
 }

@@ -18,7 +18,9 @@ mod faults;
 mod group_commit;
 mod knee;
 mod latency_sweep_plot;
+mod mutants;
 mod shared_reads;
+mod simulation;
 mod sweep;
 
 pub use contention::ContentionFields;
@@ -26,7 +28,9 @@ pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
 pub use knee::{KneeFields, KneePoint};
 pub use latency_sweep_plot::LatencySweepPlotFields;
+pub use mutants::{MutantFate, MutantsFields};
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
+pub use simulation::SimulationFields;
 pub use sweep::SweepFields;
 
 /// What a scenario came to.

@@ -24,9 +24,11 @@ use crate::{
 
 pub use ask::Asked;
 pub use clients::{Clients, FirstWriter};
+pub use crew::{Crew, ReaderTask, WriterTask};
 
 mod ask;
 mod clients;
+mod crew;
 
 /// How long operations may take to end once nothing new is issued: longer than any deadline of theirs.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
@@ -53,6 +55,8 @@ pub struct Cell<'a> {
     pub target: &'a dyn Target,
     /// Whether all writers share one handle, as tasks of one process do. Else each has its own.
     pub shared_handle: bool,
+    /// What each client does, if not all of a role do the same. Then no bare requests run beside them.
+    pub crew: Option<&'a Crew>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Whether to stop early.

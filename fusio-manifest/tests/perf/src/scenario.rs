@@ -35,8 +35,10 @@ pub use faults::faults;
 pub use group_commit::group_commit;
 pub use knee::knee;
 pub use latency_sweep_plot::latency_sweep_plot;
+pub use mutants::mutants;
 pub use requests::requests;
 pub use shared_reads::shared_reads;
+pub use simulation::simulation;
 pub use sweep::sweep;
 
 mod against;
@@ -53,16 +55,19 @@ mod judge;
 mod knee;
 mod latency_sweep_plot;
 mod lifecycle;
+mod mutants;
+mod over_seeds;
 mod repeats;
 mod requests;
 mod shared_reads;
+mod simulation;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use against::Comparable;
 use estimate::{AROUND_REQUESTS, class, workload_requests};
-use lifecycle::{run, run_comparable, run_continuing};
+use lifecycle::{run, run_comparable, run_continuing, run_simulations};
 
 /// What every scenario has.
 struct Context {
@@ -206,6 +211,7 @@ impl Context {
             meters: Arc::clone(&self.store.meters),
             target,
             shared_handle: false,
+            crew: None,
             clock: Arc::clone(&self.clock),
             interrupt: &self.interrupt,
             progress: &self.progress,

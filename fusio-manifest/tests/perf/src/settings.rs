@@ -145,6 +145,10 @@ pub struct Settings {
     pub handles: u32,
     /// Cells of the sweep that run at once.
     pub parallel: u32,
+    /// Cases that are played, one a seed.
+    pub seeds: u64,
+    /// The one case that is played instead, as written.
+    pub case: Option<String>,
     /// Cells of the workload that run at once, by the scenario's choice.
     pub cells_at_once: u32,
     /// The folder of an earlier run that this one goes on with, by the scenario's choice.
@@ -187,6 +191,8 @@ impl Settings {
             tasks: given.number("PERF_TASKS", &(1..=4_096))?.unwrap_or(64),
             handles: given.number("PERF_HANDLES", &(1..=64))?.unwrap_or(8),
             parallel: given.number("PERF_PARALLEL", &(1..=64))?.unwrap_or(8),
+            seeds: given.number("PERF_SEEDS", &(1..=10_000_000))?.unwrap_or(1_000),
+            case: given.owned("PERF_CASE"),
             cells_at_once: 1,
             continued: None,
             compare: given.text("PERF_COMPARE").map(|path| workspace_root().join(path)),
@@ -198,6 +204,18 @@ impl Settings {
     /// True if this variable was set, even if to its default: lets a scenario with defaults of its own tell.
     pub fn is_set(&self, name: &str) -> bool {
         self.given.text(name).is_some()
+    }
+
+    /// The command that runs a scenario again with all that was given, and this seed.
+    pub fn command(&self, scenario: &str) -> String {
+        let given = self.given.all().filter(|(name, _)| *name != "PERF_SEED");
+        let words = given.map(|(name, value)| format!("{name}='{value}' "));
+        format!(
+            "{}PERF_SEED={} cargo test -p fusio-manifest --test performance_test {scenario} -- --ignored --exact \
+             --nocapture",
+            words.collect::<String>(),
+            self.seed
+        )
     }
 
     /// Sets a field unless the environment gave its variable: for a scenario with a default of its own.

@@ -9,12 +9,13 @@ use fusio_manifest::{
 };
 
 use crate::{
-    history::{Outcome, State},
+    history::{Outcome, Read, State, Write},
     metrics::AttemptSample,
     requests::RequestCounts,
 };
 
 pub mod engine;
+pub mod mortal;
 
 /// A kind of manifest: opens handles, each as a process of its own would.
 pub trait Target: Send + Sync {
@@ -53,6 +54,15 @@ pub trait TargetHandle: Send + Sync {
     /// the key was written meanwhile.
     fn update(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport>;
 
+    /// Reads what is asked for and writes what `stage` makes of it, in one transaction, however many attempts that
+    /// takes: it is lost only if something that it read was written meanwhile. `stage` is called once, before anything
+    /// is sent that could land. What was read comes with the answer.
+    fn transact<'a>(&'a self, asks: Vec<Ask>, stage: Stage<'a>) -> BoxFuture<'a, (CommitReport, Vec<Read>)>;
+
+    /// Reads what is asked for of one state that holds every commit acknowledged before the call; with the number of
+    /// that state's last commit.
+    fn view(&self, asks: Vec<Ask>) -> BoxFuture<'_, Result<(u64, Vec<Read>), String>>;
+
     /// Reads a key of a state that holds every commit acknowledged before the call.
     fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>>;
 
@@ -61,6 +71,9 @@ pub trait TargetHandle: Send + Sync {
 
     /// Asks what became of a commit that was answered as unknown.
     fn outcome<'a>(&'a self, token: &'a CommitToken) -> BoxFuture<'a, Result<CommitOutcome, String>>;
+
+    /// Does the maintenance that is due.
+    fn maintain(&self) -> BoxFuture<'_, Result<(), String>>;
 
     /// The size of the object that each commit replaces, as this handle saw it last.
     fn head_bytes(&self) -> usize;
@@ -73,6 +86,18 @@ pub trait TargetHandle: Send + Sync {
 
     /// Ends the handle when its commits are answered.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Makes writes of what a transaction has read.
+pub type Stage<'a> = Box<dyn FnOnce(&[Read]) -> Vec<Write> + Send + 'a>;
+
+/// Something to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// One key.
+    Key(Bytes),
+    /// Every key from the first up to, without, the second.
+    Range(Bytes, Bytes),
 }
 
 /// What came of a commit.
@@ -91,6 +116,17 @@ pub struct CommitReport {
 }
 
 impl CommitReport {
+    /// Of a commit that never got to its first attempt, or of which nothing more can be told.
+    pub fn without_attempts(answer: CommitAnswer) -> Self {
+        Self {
+            attempts: Vec::new(),
+            snapshot: None,
+            read: None,
+            answer,
+            token: None,
+        }
+    }
+
     /// The answer, as histories have it.
     pub fn told(&self) -> Outcome {
         let snapshot = self.snapshot;

@@ -139,11 +139,20 @@ impl<'h> Blame<'_, 'h> {
                 ViolationKind::FailedCommitVisible
             }
             None => ViolationKind::DirtyRead,
+            Some(_) if writer.is_some_and(|writer| self.is_intermediate(writer, value)) => {
+                ViolationKind::IntermediateRead
+            }
             Some(txn) if txn > self.position && is_final => ViolationKind::WrongFinalState,
             Some(txn) if txn > self.position => ViolationKind::FutureRead,
             Some(_) => self.name_overwritten(is_final),
         };
         (kind, writer)
+    }
+
+    /// True if the writer wrote something else to this key after `value`.
+    fn is_intermediate(&self, writer: &Operation, value: &Bytes) -> bool {
+        let last = writer.writes.iter().rfind(|write| write.key == self.key);
+        last.is_some_and(|last| last.value.as_ref() != Some(value))
     }
 
     /// A put should be there, and nothing is.

@@ -4,8 +4,12 @@
 mod accounting;
 mod conflicts;
 mod known_bad;
+mod known_bad_table;
+mod lists;
 mod random;
 mod simulated;
+#[cfg(unix)]
+mod throughput;
 mod unknown;
 
 use std::collections::BTreeMap;

@@ -28,6 +28,8 @@ pub enum ViolationKind {
     FailedCommitVisible,
     /// A read saw a value of a commit that failed, or that cannot stand anywhere in the order.
     DirtyRead,
+    /// A read saw what a transaction had written on the way to something else.
+    IntermediateRead,
     /// A read saw a value that nobody wrote to that key.
     UnwrittenValue,
     /// What one operation saw fits no single state.

@@ -3,8 +3,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    history::State,
-    target::{CommitAnswer, CommitReport, ReadReport},
+    history::{Read, State},
+    target::{Ask, CommitAnswer, CommitReport, ReadReport, Stage},
 };
 
 /// A client whose operations end when they are let go.
@@ -127,6 +127,15 @@ impl TargetHandle for Stalling {
         self.put(key, value)
     }
 
+    fn transact<'a>(&'a self, _: Vec<Ask>, stage: Stage<'a>) -> BoxFuture<'a, (CommitReport, Vec<Read>)> {
+        stage(&[]);
+        Box::pin(async { (self.put(Bytes::new(), Bytes::new()).await, Vec::new()) })
+    }
+
+    fn view(&self, _: Vec<Ask>) -> BoxFuture<'_, Result<(u64, Vec<Read>), String>> {
+        Box::pin(async { Ok((0, Vec::new())) })
+    }
+
     fn read(&self, _: Bytes) -> BoxFuture<'_, Result<ReadReport, String>> {
         Box::pin(async {
             Ok(ReadReport {
@@ -146,6 +155,10 @@ impl TargetHandle for Stalling {
 
     fn outcome<'a>(&'a self, _: &'a CommitToken) -> BoxFuture<'a, Result<CommitOutcome, String>> {
         Box::pin(async { Ok(CommitOutcome::StillUnknown) })
+    }
+
+    fn maintain(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn head_bytes(&self) -> usize {

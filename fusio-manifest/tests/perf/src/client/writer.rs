@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fusio_manifest::{Moment, store::BoxFuture};
 use rand::RngExt as _;
 
-use super::{Arrival, Client, ClientType, Own};
+use super::{Arrival, Client, ClientType, Own, draws};
 use crate::{
     config::KeyPool,
     history::{OperationKind, Read, Write},
@@ -49,7 +49,7 @@ impl Writer {
         let mut rng = self.own.rng.lock();
         let shared = (f64::from(self.pool.size) * self.pool.overlap_ratio).round() as u32;
         match rng.random_range(0..self.pool.size) {
-            number if number < shared => format!("pool_shared_{number:06}"),
+            number if number < shared => format!("{}{number:06}", draws::SHARED),
             number => format!("pool_{:03}_{number:06}", self.own.id.0),
         }
     }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, str::FromStr, time::Duration};
 use super::{Disturbance, FaultAction, FaultPlan, FaultRule, FaultStatus, KeyPattern, Occurs, Requests};
 
 const ACTIONS: &str =
-    "drop, reset, delay=SPAN, status=500|503|409, stall, replay, corrupt, late=SPAN, ignore-conditions";
+    "drop, reset, delay=SPAN, status=500|503|409|403, stall, replay, corrupt, late=SPAN, ignore-conditions";
 const WORDS: &str = "key=GLOB, before, after, p=P, first=N, nth=N, from=SPAN, to=SPAN, or an action";
 const SPAN_MS_MAX: u64 = 86_400_000;
 
@@ -187,7 +187,7 @@ fn status(word: &str, value: &str) -> Result<FaultStatus, String> {
     let known = FaultStatus::ALL
         .into_iter()
         .find(|status| status.code().to_string() == value);
-    known.ok_or_else(|| format!("`{word}`: allowed are 500, 503 and 409"))
+    known.ok_or_else(|| format!("`{word}`: allowed are 500, 503, 409 and 403"))
 }
 
 fn probability(word: &str, value: &str) -> Result<Occurs, String> {

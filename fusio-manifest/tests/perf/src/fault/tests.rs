@@ -70,7 +70,7 @@ fn errors_name_the_rule_the_word_and_what_is_allowed() {
         ("cas nth=-1 drop", &["`nth=-1`"]),
         ("cas delay=10", &["`delay=10`", "250ms or 3s"]),
         ("cas late=99999999s", &["`late=99999999s`", "up to a day"]),
-        ("cas status=404", &["`status=404`", "500, 503 and 409"]),
+        ("cas status=404", &["`status=404`", "500, 503, 409 and 403"]),
         ("cas stall", &["`stall` needs a window", "to=13s"]),
         ("cas from=3s to=3s drop", &["window is empty"]),
         (

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Cell, SETTER_UP, seed_of};
+use super::{Cell, ReaderTask, SETTER_UP, WriterTask, seed_of};
 use crate::{
-    client::{Client, Driver, MonotonicWriter, Own, Reader, Shared, Writer},
+    client::{Client, Driver, Own, Shared},
     config::WriterKind,
     floor::{FLOOR_GET_RATE, FLOOR_PUT_RATE, FloorGet, FloorObject, FloorPut},
     history::ClientId,
@@ -79,11 +79,12 @@ impl Clients {
                 .filter(move |(role, _)| *role == wanted)
                 .map(|(_, own)| Arc::clone(own))
         };
-        let writers = of(Role::Writer)
-            .chain(beside)
-            .map(|own| cell.drive(own.id.0, config.writer_rate, cell.writer(own)));
-        let readers =
-            of(Role::Reader).map(|own| cell.drive(own.id.0, config.reader_rate, Arc::new(Reader::new(own))));
+        let writers = (0..)
+            .zip(of(Role::Writer).chain(beside))
+            .map(|(place, own)| cell.drive(own.id.0, config.writer_rate, cell.writer(place, own)));
+        let readers = (0..)
+            .zip(of(Role::Reader))
+            .map(|(place, own)| cell.drive(own.id.0, config.reader_rate, cell.reader(place, own)));
         let floor = vec![
             cell.drive(
                 next_id + 1,
@@ -99,8 +100,8 @@ impl Clients {
         Ok(Self {
             writers: writers.collect(),
             readers: readers.collect(),
+            floor: if cell.crew.is_none() { floor } else { Vec::new() },
             owns: clients.into_iter().map(|(_, own)| own).collect(),
-            floor,
             floor_put,
             floor_get,
         })
@@ -141,13 +142,18 @@ impl Clients {
 }
 
 impl Cell<'_> {
-    fn writer(&self, own: Arc<Own>) -> Arc<dyn Client> {
-        match self.settings.writer_kind {
-            WriterKind::Monotonic => Arc::new(MonotonicWriter::new(own)),
-            WriterKind::ReadModifyWrite => {
-                Arc::new(Writer::new(own, self.config.keys, self.config.max_retry_count))
-            }
-        }
+    fn writer(&self, place: usize, own: Arc<Own>) -> Arc<dyn Client> {
+        let kind = match self.settings.writer_kind {
+            WriterKind::Monotonic => WriterTask::Monotonic,
+            WriterKind::ReadModifyWrite => WriterTask::Rewrite,
+        };
+        let task = self.crew.and_then(|crew| crew.writers.get(place).copied());
+        task.unwrap_or(kind).client(own, self.config)
+    }
+
+    fn reader(&self, place: usize, own: Arc<Own>) -> Arc<dyn Client> {
+        let task = self.crew.and_then(|crew| crew.readers.get(place).copied());
+        task.unwrap_or(ReaderTask::Read).client(own, self.config)
     }
 
     fn drive(&self, number: u32, rate: f64, client: Arc<dyn Client>) -> (Plan, Arc<Driver>) {

@@ -163,6 +163,7 @@ impl Passage for Exchange<'_> {
         let code = match status {
             FaultStatus::InternalError => S3ErrorCode::InternalError,
             FaultStatus::SlowDown => S3ErrorCode::SlowDown,
+            FaultStatus::Denied => S3ErrorCode::AccessDenied,
             FaultStatus::Conflict => S3ErrorCode::ConditionalRequestConflict,
         };
         S3Error::with_message(code, "injected fault")

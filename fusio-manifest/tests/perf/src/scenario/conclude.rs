@@ -1,9 +1,6 @@
 //! The end of a run that measured: its files, what people read, and its verdict.
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use super::{
     Context,
@@ -110,12 +107,39 @@ fn finish(
         if let Some(against) = &against {
             against.write(out)?;
         }
-        judgement
-            .counterexamples
-            .iter()
-            .try_for_each(|example| writeln!(out, "\n{example}"))
+        write_evidence(
+            out,
+            context,
+            run.stem,
+            &judgement.counterexamples,
+            judgement.checking,
+        )
     });
     (verdict, reason(verdict, &judgement.failures))
+}
+
+/// What contradicts, with the command that runs it again; and what the check took, by the clock on the wall, whatever the
+/// clock of the run.
+pub(super) fn write_evidence(
+    out: &mut dyn io::Write,
+    context: &Context,
+    scenario: &str,
+    counterexamples: &[String],
+    checking: Duration,
+) -> io::Result<()> {
+    for example in counterexamples {
+        writeln!(out, "\n{example}")?;
+    }
+    if !counterexamples.is_empty() {
+        writeln!(out, "Again: {}", context.settings.command(scenario))?;
+    }
+    let run = context.began.wall.elapsed().as_secs_f64();
+    let share = checking.as_secs_f64() / run.max(f64::MIN_POSITIVE) * 100.0;
+    writeln!(
+        out,
+        "Checking took {:.3} s, {share:.1} % of the run",
+        checking.as_secs_f64()
+    )
 }
 
 /// Appends what people and CI read in markdown, where the settings ask for it.

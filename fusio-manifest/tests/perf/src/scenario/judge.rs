@@ -1,12 +1,13 @@
 //! What a run must have kept: the checks that decide its verdict, and the words for those that held.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
     checker::{self, ViolationKind, conflicts_justified, keys_monotonic},
     config::WriterKind,
     history::{History, State, write_jsonl},
     output::RunFolder,
+    timer,
 };
 
 /// What was checked: what held, in words, and what did not.
@@ -20,6 +21,8 @@ pub(super) struct Judgement {
     pub(super) counterexamples: Vec<String>,
     /// How many contradictions of each kind the history holds.
     pub(super) counts: BTreeMap<ViolationKind, u64>,
+    /// How long the checkers took, on the wall.
+    pub(super) checking: Duration,
     /// The history, written because it is evidence.
     pub(super) files: Vec<PathBuf>,
 }
@@ -43,6 +46,7 @@ impl Judgement {
         writer_kind: WriterKind,
         folder: &RunFolder,
     ) -> Self {
+        let began = timer::now();
         let mut judgement = Self::default();
         if writer_kind == WriterKind::Monotonic {
             let verdict = keys_monotonic(history);
@@ -79,6 +83,7 @@ impl Judgement {
         }
         judgement.counts = verdict.counts;
         judgement.judge_conflicts(history, seen);
+        judgement.checking = began.elapsed();
         if !judgement.counterexamples.is_empty() {
             judgement.keep_evidence(name, history, seen, folder);
         }
@@ -107,6 +112,7 @@ impl Judgement {
         }
         self.counterexamples.extend(other.counterexamples);
         self.files.extend(other.files);
+        self.checking += other.checking;
         self
     }
 

@@ -29,6 +29,8 @@ use crate::{
 
 /// What is known before a scenario begins.
 pub(super) struct Begin {
+    /// Whether it uses the store that the settings name.
+    uses_store: bool,
     /// What it will do, for people.
     load: Option<String>,
     /// The run that it is held against.
@@ -60,6 +62,41 @@ pub(super) fn run_continuing<F: Serialize>(
     find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
+    begin(plan, comparable, find, |settings, begin| {
+        if settings.store.is_simulated() {
+            in_virtual_time(plan, settings, begin, body)
+        } else {
+            in_real_time(plan, settings, begin, body)
+        }
+    })
+}
+
+/// Runs a scenario in real time, whatever the store: it makes simulations of its own, on threads.
+pub(super) fn run_simulations<F: Serialize>(
+    plan: &Plan,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    begin(
+        plan,
+        None,
+        |_| Ok(None),
+        |settings, begin| {
+            let begin = Begin {
+                uses_store: false,
+                ..begin
+            };
+            in_real_time(plan, settings, begin, body)
+        },
+    )
+}
+
+/// Reads the settings, refuses what cannot be, and hands over when no other run can be writing.
+fn begin(
+    plan: &Plan,
+    comparable: Option<&Comparable>,
+    find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
+    carry_out: impl FnOnce(Settings, Begin) -> Result<(), String>,
+) -> Result<(), String> {
     let mut settings = match Settings::from_env(std::env::vars_os()) {
         Ok(settings) => settings,
         Err(error) => return refuse(plan, None, &error.to_string()),
@@ -88,12 +125,12 @@ pub(super) fn run_continuing<F: Serialize>(
         Ok(found) => load = join_lines(load, found),
         Err(error) => return refuse(plan, Some(&settings), &error),
     }
-    let begin = Begin { load, earlier };
-    let outcome = if settings.store.is_simulated() {
-        in_virtual_time(plan, settings, begin, body)
-    } else {
-        in_real_time(plan, settings, begin, body)
+    let begin = Begin {
+        uses_store: true,
+        load,
+        earlier,
     };
+    let outcome = carry_out(settings, begin);
     drop(lock);
     outcome
 }
@@ -158,6 +195,10 @@ async fn carry_through<F: Serialize>(
     };
     context.say(|out| {
         writeln!(out)?;
+        if !begin.uses_store {
+            let load = begin.load.as_deref().unwrap_or_default();
+            return writeln!(out, "=== Running {} ===\n{load}\n", plan.title);
+        }
         write_header(
             out,
             plan.title,
@@ -183,7 +224,7 @@ async fn carry_through<F: Serialize>(
     if let Some(note) = context.store.clean_up().await {
         context.say(|out| writeln!(out, "Note: {note}"));
     }
-    if let Some(passed) = context.virtual_time() {
+    if let Some(passed) = context.virtual_time().filter(|_| begin.uses_store) {
         context.say(|out| writeln!(out, "\n{passed}"));
     }
     finish(plan, &context, ended)

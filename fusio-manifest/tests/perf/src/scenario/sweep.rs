@@ -7,6 +7,7 @@ use super::{
     Comparable, Context, Ended, Plan,
     against::{self, Against},
     baseline::tries,
+    conclude::write_evidence,
     judge::Judgement,
     reason, run_continuing, workload_requests,
 };
@@ -222,6 +223,7 @@ fn end_cell(context: &Context, sweep: &mut Sweep, planned: &Planned, outcome: &C
     let mut judgement = judge(context, &planned.label, outcome, &cell);
     sweep.files.append(&mut judgement.files);
     sweep.counterexamples.append(&mut judgement.counterexamples);
+    sweep.checking += judgement.checking;
     sweep.sent = sweep.sent.plus(&outcome.requests.total);
     if outcome.interrupted {
         return sweep.stopped_early(&planned.label, judgement.failures);
@@ -299,6 +301,7 @@ fn conclude(context: &Context, mut sweep: Sweep) -> Ended<SweepFields> {
     }
     context.say(|out| {
         table::write(out, &sweep, &fields, verdict, &failures, &files)?;
+        write_evidence(out, context, NAME, &sweep.counterexamples, sweep.checking)?;
         against.as_ref().map_or(Ok(()), |against| against.write(out))
     });
     Ended {

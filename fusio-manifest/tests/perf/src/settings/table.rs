@@ -177,6 +177,18 @@ pub const SETTINGS: &[Setting] = &[
         "cells of `test_comprehensive_sweep` that run at once",
     ),
     setting(
+        "PERF_SEEDS",
+        "1000",
+        "seeds",
+        "cases that `test_simulation` plays, one a seed from `PERF_SEED` on; `test_mutants` plays up to 3000 of each mutant unless it is set",
+    ),
+    setting(
+        "PERF_CASE",
+        "",
+        "case",
+        "the one case that `test_simulation` plays, as it prints those that fail",
+    ),
+    setting(
         "PERF_COMPARE",
         "",
         "file",
@@ -191,7 +203,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings whose scenario this version does not have: setting one is an error, not silently ignored.
-pub(super) const UNUSED: &[&str] = &["PERF_KEYS", "PERF_SEEDS"];
+pub(super) const UNUSED: &[&str] = &["PERF_KEYS"];
 
 /// Variables of Linux perf, which have nothing to do with this harness.
 pub(super) const LINUX_PERF: &[&str] = &[

@@ -102,6 +102,7 @@ fn a_bad_number_is_named_with_its_value_and_range() {
 #[test]
 fn every_number_refuses_nonsense_by_its_own_name() {
     let text = [
+        "PERF_CASE",
         "PERF_COMPARE",
         "PERF_FAULTS",
         "PERF_OUT",

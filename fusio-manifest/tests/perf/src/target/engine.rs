@@ -9,9 +9,9 @@ use fusio_manifest::{
     store::{BoxFuture, Store},
 };
 
-use super::{CommitAnswer, CommitReport, ReadReport, Target, TargetHandle};
+use super::{Ask, CommitAnswer, CommitReport, ReadReport, Stage, Target, TargetHandle};
 use crate::{
-    history::State,
+    history::{Read, Row, State},
     metrics::{AttemptResult, AttemptSample},
     requests::RequestCounts,
     s3::accounting::report_counts,
@@ -109,6 +109,64 @@ impl EngineHandle {
         }
     }
 
+    async fn transact(&self, asks: Vec<Ask>, stage: Stage<'_>) -> (CommitReport, Vec<Read>) {
+        let mut reads = Vec::with_capacity(asks.len());
+        let mut transaction = match self.0.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => return (failed(&error, None, None), reads),
+        };
+        let snapshot = Some(transaction.snapshot().txn());
+        for ask in asks {
+            let read = match ask {
+                Ask::Key(key) => {
+                    let value = transaction.get(&key).await;
+                    value.map(|value| point(key, value.as_ref()))
+                }
+                Ask::Range(from, to) => {
+                    let rows = transaction.scan(KeyRange::between(&from, &to)).collect().await;
+                    rows.map(|rows| range(from, to, &rows))
+                }
+            };
+            match read {
+                Ok(read) => reads.push(read),
+                Err(error) => return (failed(&error, snapshot, None), reads),
+            }
+        }
+        for write in stage(&reads) {
+            let staged = match write.value {
+                Some(value) => transaction.put(write.key, value),
+                None => transaction.delete(write.key),
+            };
+            if let Err(error) = staged {
+                return (failed(&error, snapshot, None), reads);
+            }
+        }
+        let report = match transaction.commit().await {
+            Ok(receipt) => committed(&receipt, snapshot, None),
+            Err(error) => failed(&error, snapshot, None),
+        };
+        (report, reads)
+    }
+
+    async fn view(&self, asks: Vec<Ask>) -> Result<(u64, Vec<Read>), String> {
+        let snapshot = self.fresh().await?;
+        let mut reads = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let read = match ask {
+                Ask::Key(key) => {
+                    let value = snapshot.get(&key).await;
+                    value.map(|value| point(key, value.as_ref()))
+                }
+                Ask::Range(from, to) => {
+                    let rows = snapshot.scan(KeyRange::between(&from, &to)).collect().await;
+                    rows.map(|rows| range(from, to, &rows))
+                }
+            };
+            reads.push(read.map_err(|error| error.to_string())?);
+        }
+        Ok((snapshot.txn(), reads))
+    }
+
     async fn fresh(&self) -> Result<Snapshot, String> {
         self.0
             .snapshot(Freshness::Latest)
@@ -128,6 +186,14 @@ impl TargetHandle for EngineHandle {
 
     fn update(&self, key: Bytes, value: Bytes) -> BoxFuture<'_, CommitReport> {
         Box::pin(self.commit(key, value, How::Read))
+    }
+
+    fn transact<'a>(&'a self, asks: Vec<Ask>, stage: Stage<'a>) -> BoxFuture<'a, (CommitReport, Vec<Read>)> {
+        Box::pin(self.transact(asks, stage))
+    }
+
+    fn view(&self, asks: Vec<Ask>) -> BoxFuture<'_, Result<(u64, Vec<Read>), String>> {
+        Box::pin(self.view(asks))
     }
 
     fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>> {
@@ -160,6 +226,10 @@ impl TargetHandle for EngineHandle {
         Box::pin(async move { self.0.outcome(token).await.map_err(|error| error.to_string()) })
     }
 
+    fn maintain(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { self.0.maintain().await.map_err(|error| error.to_string()) })
+    }
+
     fn head_bytes(&self) -> usize {
         self.0.info().map_or(0, |info| info.head_bytes)
     }
@@ -175,6 +245,27 @@ impl TargetHandle for EngineHandle {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.close())
+    }
+}
+
+// Values are copied: a slice would keep the object in memory that it was read from.
+
+fn point(key: Bytes, value: Option<&Bytes>) -> Read {
+    Read::Point {
+        key,
+        value: value.map(|value| Bytes::copy_from_slice(value)),
+    }
+}
+
+fn range(from: Bytes, to: Bytes, rows: &[(Bytes, Bytes)]) -> Read {
+    let rows = rows.iter().map(|(key, value)| Row {
+        key: Bytes::copy_from_slice(key),
+        value: Bytes::copy_from_slice(value),
+    });
+    Read::Range {
+        from,
+        to: Some(to),
+        rows: rows.collect(),
     }
 }
 

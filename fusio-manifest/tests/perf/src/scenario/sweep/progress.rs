@@ -1,6 +1,6 @@
 //! How far a sweep is: which cells have ended, which are to be run next, and what went wrong.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     super::{Context, baseline::tries},
@@ -30,6 +30,8 @@ pub(super) struct Sweep {
     /// Evidence.
     pub(super) files: Vec<PathBuf>,
     pub(super) counterexamples: Vec<String>,
+    /// How long the checkers took, on the wall.
+    pub(super) checking: Duration,
     /// The CSVs.
     pub(super) written: Vec<PathBuf>,
     /// What went wrong besides the checks of cells that have ended.
@@ -57,6 +59,7 @@ impl Sweep {
             sent: RequestCounts::default(),
             files: Vec::new(),
             counterexamples: Vec::new(),
+            checking: Duration::ZERO,
             written: Vec::new(),
             troubles: Vec::new(),
             stuck: false,

@@ -95,11 +95,7 @@ pub(super) fn write(
         fields.requests,
         fields.dollars
     )?;
-    write_outcome(out, verdict, &sweep.verified(), failures, files)?;
-    sweep
-        .counterexamples
-        .iter()
-        .try_for_each(|example| writeln!(out, "\n{example}"))
+    write_outcome(out, verdict, &sweep.verified(), failures, files)
 }
 
 /// A section in markdown, for the summary of a CI job. Begins and ends with a newline.

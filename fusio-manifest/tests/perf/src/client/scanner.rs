@@ -1,0 +1,105 @@
+//! Fresh reads of several things at once: keys, ranges of the pool, and all lists, of one state.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use fusio_manifest::{Moment, store::BoxFuture};
+use rand::RngExt as _;
+
+use super::{Arrival, Client, ClientType, Own, draws};
+use crate::{
+    history::{OperationKind, Outcome},
+    metrics::{ReadOutcome, ReadSample, Role},
+    oracle,
+    target::Ask,
+};
+
+/// How many things one read asks for at most.
+const ASKS_MAX: usize = 3;
+/// How often a thing that is asked for is the range of all lists.
+const LISTS: f64 = 0.4;
+
+/// Reads keys and ranges of one fresh state.
+#[derive(Debug)]
+pub struct Scanner {
+    own: Arc<Own>,
+    pool: u32,
+}
+
+impl Scanner {
+    /// A client on the first `pool` keys that writers share, and on all lists.
+    pub fn new(own: Arc<Own>, pool: u32) -> Self {
+        Self { own, pool }
+    }
+
+    fn draw(&self) -> Vec<Ask> {
+        let mut rng = self.own.rng.lock();
+        let count = rng.random_range(1..=ASKS_MAX);
+        let ask = |_| {
+            if rng.random_bool(LISTS) {
+                let (from, to) = oracle::all_lists();
+                Ask::Range(from, to)
+            } else {
+                draws::ask(&mut *rng, self.pool)
+            }
+        };
+        (0..count).map(ask).collect()
+    }
+
+    async fn scan(&self, arrival: Arrival) {
+        let own = &self.own;
+        let shared = &own.shared;
+        let started = shared.clock.now();
+        let asks = self.draw();
+        let operation = shared
+            .recorder
+            .invoke(own.id, OperationKind::Read, shared.nanos());
+        let viewed = own.handle.view(asks).await;
+        let (reads, told, outcome) = match viewed {
+            Ok((snapshot, reads)) => (
+                reads,
+                Outcome::Ok { snapshot, txn: None },
+                ReadOutcome::Read { behind: 0 },
+            ),
+            Err(why) => {
+                shared.errors.note(|| format!("reader {}: {why}", own.id.0));
+                (
+                    Vec::new(),
+                    Outcome::Failed { snapshot: None },
+                    ReadOutcome::Failed,
+                )
+            }
+        };
+        shared.recorder.complete(operation, shared.nanos(), reads, told);
+        let completed = shared.clock.now();
+        own.measure(|metrics, since| {
+            metrics.record_read(&ReadSample {
+                due: since(arrival.due),
+                issued: since(arrival.issued),
+                started: since(started),
+                completed: since(completed),
+                outcome,
+            });
+        });
+        shared.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Client for Scanner {
+    fn kind(&self) -> ClientType {
+        ClientType::Scanner
+    }
+
+    fn operate(&self, arrival: Arrival) -> BoxFuture<'_, ()> {
+        Box::pin(self.scan(arrival))
+    }
+
+    fn dropped(&self, due: Moment) {
+        self.own
+            .measure(|metrics, since| metrics.record_dropped(Role::Reader, since(due)));
+    }
+
+    fn load(&self, open: u64, _: u64) {
+        self.own
+            .measure(|metrics, _| metrics.record_in_flight(Role::Reader, open));
+    }
+}

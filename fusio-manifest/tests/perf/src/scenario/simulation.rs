@@ -1,0 +1,306 @@
+//! Seeds: each draws a small run with everything that can go wrong, plays it in virtual time and has it checked. What
+//! fails is made as small as it can be, and printed with the command that plays it again.
+
+use std::{
+    io::Write as _,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use md5::{Digest as _, Md5};
+use serde::Serialize;
+
+use super::{
+    Context, Ended, Plan,
+    over_seeds::{over_seeds, refuse_what_is_drawn, threads, wait_for},
+    reason, run_simulations,
+};
+use crate::{
+    case::{Case, Played, Problem, Tally, shrink},
+    history::write_jsonl,
+    requests::RequestCounts,
+    result::{SimulationFields, Verdict},
+    settings::{Settings, StoreSettings},
+};
+
+const STEM: &str = "test_simulation";
+const TITLE: &str = "Simulation Test";
+
+/// So many of the seeds that fail are made smaller and printed.
+const SHOWN_MAX: usize = 3;
+/// So many of the problems of one case are printed.
+const PROBLEMS_MAX: usize = 3;
+/// So many seeds have to show everything that there is to be seen, or else nothing was tested.
+const SEEDS_THAT_SHOW_ALL: u64 = 100;
+
+/// Plays the cases of many seeds.
+///
+/// # Errors
+///
+/// One line: which seeds fail, or why it could not run.
+pub fn simulation() -> Result<(), String> {
+    let plan = Plan {
+        name: STEM,
+        title: TITLE,
+        estimate: |_| RequestCounts::default(),
+        duration: |_| Duration::ZERO,
+        adjust,
+    };
+    run_simulations(&plan, async |context| measure(context).await)
+}
+
+fn adjust(settings: &mut Settings) -> Result<Option<String>, String> {
+    refuse_what_is_drawn(settings, STEM)?;
+    settings.store = StoreSettings::Simulated {
+        latency: "none".to_owned(),
+        faults: None,
+    };
+    if let Some(text) = &settings.case {
+        let case: Case = text.parse().map_err(|error| format!("PERF_CASE: {error}"))?;
+        return Ok(Some(format!("Case: {case}")));
+    }
+    let (first, count) = (settings.seed, settings.seeds);
+    let last = first.wrapping_add(count - 1);
+    Ok(Some(format!(
+        "Seeds: {first} to {last}, on {} threads; each draws clients, rates, latencies, faults and kills",
+        threads(settings)
+    )))
+}
+
+/// What is kept of a case that was played.
+struct Seed {
+    case: Case,
+    tally: Tally,
+    digest: String,
+    problems: Vec<Problem>,
+}
+
+/// A line of the file that two runs are compared by.
+#[derive(Serialize)]
+struct Line<'a> {
+    seed: u64,
+    operations: u64,
+    committed: u64,
+    conflicts: u64,
+    unknown: u64,
+    reads: u64,
+    kills: u64,
+    /// Of the history and the final state, as they would be written.
+    md5: &'a str,
+    problems: Vec<&'a str>,
+}
+
+impl Seed {
+    fn play(case: Case) -> Self {
+        let played = case.play(None);
+        Self {
+            tally: played.tally,
+            digest: digest(&played),
+            problems: played.problems,
+            case,
+        }
+    }
+
+    fn line(&self) -> Line<'_> {
+        let tally = &self.tally;
+        Line {
+            seed: self.case.seed,
+            operations: tally.operations,
+            committed: tally.committed,
+            conflicts: tally.conflicts,
+            unknown: tally.unknown,
+            reads: tally.reads,
+            kills: tally.kills,
+            md5: &self.digest,
+            problems: self
+                .problems
+                .iter()
+                .map(|problem| problem.name.as_str())
+                .collect(),
+        }
+    }
+}
+
+/// The history in the form in which it is kept as evidence.
+fn evidence(played: &Played) -> Vec<u8> {
+    let mut lines = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_jsonl(&mut lines, &played.history, played.final_state.as_ref());
+    lines
+}
+
+fn digest(played: &Played) -> String {
+    let digest = Md5::digest(evidence(played));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn measure(context: &Context) -> Ended<SimulationFields> {
+    let began = context.clock.now();
+    let settings = &context.settings;
+    let given: Option<Case> = settings.case.as_deref().and_then(|text| text.parse().ok());
+    let count = if given.is_some() { 1 } else { settings.seeds };
+    let (first, threads) = (settings.seed, threads(settings));
+    let (interrupt, ended) = (context.interrupt.clone(), Arc::new(AtomicU64::new(0)));
+    let counting = Arc::clone(&ended);
+    let work = move || {
+        over_seeds((first, count), threads, &interrupt, &counting, |seed| {
+            Seed::play(given.clone().unwrap_or_else(|| Case::draw(seed)))
+        })
+    };
+    let seeds = match wait_for(context, "seeds", count, &ended, work).await {
+        Ok(seeds) => seeds.into_values().collect::<Vec<_>>(),
+        Err(error) => return context.could_not_begin(error),
+    };
+    let wall = context.clock.now().saturating_sub(began);
+    report(context, &seeds, count, wall)
+}
+
+fn fields(seeds: &[Seed], wall: Duration) -> SimulationFields {
+    let sum = seeds
+        .iter()
+        .fold(Tally::default(), |sum, seed| sum.plus(&seed.tally));
+    let failing = seeds.iter().filter(|seed| !seed.problems.is_empty());
+    SimulationFields {
+        seeds: seeds.len() as u64,
+        violations: seeds.iter().map(|seed| seed.problems.len() as u64).sum(),
+        wall_s: (wall.as_secs_f64() * 10.0).round() / 10.0,
+        operations: sum.operations,
+        committed: sum.committed,
+        conflicts: sum.conflicts,
+        unknown: sum.unknown,
+        reads: sum.reads,
+        left_open: sum.left_open,
+        lists: sum.lists,
+        kills: sum.kills,
+        failing_seeds: failing.map(|seed| seed.case.seed).take(20).collect(),
+    }
+}
+
+fn report(context: &Context, seeds: &[Seed], count: u64, wall: Duration) -> Ended<SimulationFields> {
+    let fields = fields(seeds, wall);
+    context.say(|out| write_fields(out, &fields));
+    let mut failures = Vec::new();
+    for seed in seeds
+        .iter()
+        .filter(|seed| !seed.problems.is_empty())
+        .take(SHOWN_MAX)
+    {
+        show(context, seed, &mut failures);
+    }
+    if fields.violations > 0 {
+        failures.insert(0, format!("violations with the seeds {:?}", fields.failing_seeds));
+    }
+    failures.extend(unseen(&fields).map(|what| format!("no {what} in {} seeds", fields.seeds)));
+    if let Err(error) = keep_lines(context, seeds) {
+        failures.push(error);
+    }
+    let verdict = if !failures.is_empty() {
+        Verdict::Fail
+    } else if fields.seeds < count {
+        Verdict::Interrupted
+    } else {
+        Verdict::Pass
+    };
+    if verdict == Verdict::Pass {
+        context.say(|out| {
+            writeln!(
+                out,
+                "Verification: {} histories strictly serializable or without contradiction, conflicts with reasons, the \
+                 oracle agrees\n✅ All tests passed",
+                fields.seeds
+            )
+        });
+    }
+    Ended {
+        verdict,
+        valid: true,
+        reason: reason(verdict, &failures),
+        fields: Some(fields),
+    }
+}
+
+/// What did not happen even once, although so many seeds were played that it should have.
+fn unseen(fields: &SimulationFields) -> impl Iterator<Item = &'static str> {
+    let all = [
+        ("commit", fields.committed),
+        ("conflict", fields.conflicts),
+        ("unknown outcome", fields.unknown),
+        ("read", fields.reads),
+        ("list", fields.lists),
+        ("kill", fields.kills),
+    ];
+    let enough = fields.seeds >= SEEDS_THAT_SHOW_ALL;
+    all.into_iter()
+        .filter(move |(_, seen)| enough && *seen == 0)
+        .map(|(what, _)| what)
+}
+
+/// Makes a case that fails as small as it can be, prints it, and keeps its history.
+fn show(context: &Context, seed: &Seed, failures: &mut Vec<String>) {
+    let Some(first) = seed.problems.first() else {
+        return;
+    };
+    let same = |played: &Played| played.problems.iter().any(|problem| problem.name == first.name);
+    let shrunk = shrink(&seed.case, |case| same(&case.play(None)));
+    let played = shrunk.case.play(None);
+    let number = seed.case.seed;
+    let kept = context
+        .folder
+        .write(&format!("seed_{number}.jsonl"), &evidence(&played));
+    context.say(|out| {
+        writeln!(out, "\n❌ Seed {number}: {}", first.name)?;
+        writeln!(out, "  drawn:    {}", seed.case)?;
+        writeln!(out, "  smallest: {} ({} tried)", shrunk.case, shrunk.played)?;
+        for problem in played.problems.iter().take(PROBLEMS_MAX) {
+            writeln!(out, "  {}", problem.text.replace('\n', "\n  "))?;
+        }
+        writeln!(out, "  Again:    {}", command(&shrunk.case))
+    });
+    match kept {
+        Ok(path) => context.say(|out| writeln!(out, "  History:  {}", path.display())),
+        Err(error) => failures.push(error.to_string()),
+    }
+}
+
+/// What plays a case again.
+fn command(case: &Case) -> String {
+    format!(
+        "PERF_CASE='{case}' cargo test -p fusio-manifest --test performance_test test_simulation -- --ignored --exact \
+         --nocapture"
+    )
+}
+
+/// A line a seed: the same seeds write the same bytes.
+fn keep_lines(context: &Context, seeds: &[Seed]) -> Result<(), String> {
+    let mut text = String::new();
+    for seed in seeds {
+        text.push_str(&serde_json::to_string(&seed.line()).map_err(|error| error.to_string())?);
+        text.push('\n');
+    }
+    let written = context
+        .folder
+        .write("test_simulation_seeds.jsonl", text.as_bytes());
+    written.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn write_fields(out: &mut impl std::io::Write, fields: &SimulationFields) -> std::io::Result<()> {
+    writeln!(out, "--- Seeds ---")?;
+    for (name, count) in [
+        ("Seeds:               ", fields.seeds),
+        ("Violations:          ", fields.violations),
+        ("Operations:          ", fields.operations),
+        ("  committed:         ", fields.committed),
+        ("  told of conflicts: ", fields.conflicts),
+        ("  unknown:           ", fields.unknown),
+        ("Reads checked:       ", fields.reads),
+        ("  left open:         ", fields.left_open),
+        ("List transactions:   ", fields.lists),
+        ("Processes killed:    ", fields.kills),
+    ] {
+        writeln!(out, "{name}{count}")?;
+    }
+    writeln!(out, "Wall time:           {:.1} s\n", fields.wall_s)
+}
+
+#[cfg(test)]
+mod tests;
