@@ -71,7 +71,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::SkipValidation,
         Self::SkipKeyValidation,
         Self::SkipRangeValidation,
@@ -95,6 +95,10 @@ impl Mutant {
         Self::SpillLeavesOutDeletions,
         Self::SpillOfUnlanded,
         Self::SwapByNumbers,
+        Self::SkipReadAgain,
+        Self::DropsTombstones,
+        Self::FoldLeavesInputs,
+        Self::FoldOfOverlay,
         Self::ObjectNamedWithoutMember,
     ];
 }

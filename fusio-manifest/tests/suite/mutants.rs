@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use fusio_manifest::{Mutant, Options, store::BoxFuture};
+use manifest_perf::case::Case;
 
 use crate::{
     fault_table::every_row_in_memory_holds,
@@ -21,7 +22,11 @@ use crate::{
     outcomes_at_random::{told_outcomes_are_true, told_outcomes_of_spilled_commits_are_true},
     outcomes_in_log_objects::{a_body_is_resolved_by_a_log_object, outcome_is_found_in_a_log_object},
     outcomes_of_callers::{who_left_enters_no_second_body, who_ran_out_of_time_enters_no_later_body},
-    reads::fresh_reads_see_what_was_acknowledged,
+    outcomes_of_late_puts::nothing_is_told_while_a_late_put_may_land,
+    reads::{
+        an_own_put_serves_no_later_reader, fresh_reads_see_what_was_acknowledged,
+        overtaken_answers_change_nothing, waiting_reads_share_no_earlier_look,
+    },
     spill::{
         a_lost_race_at_the_threshold_resurrects_nothing, a_spill_waits_until_its_commits_have_landed,
         spilled_commits_are_read_by_others,
@@ -44,15 +49,26 @@ macro_rules! breakages {
 
 breakages! {
     skips_validation: SkipValidation;
+    skips_keys: SkipKeyValidation;
+    skips_ranges: SkipRangeValidation;
+    forgets_the_end_of_scans: ScanEndForgotten;
+    forgets_absences: AbsenceForgotten;
+    skips_its_batch: SkipBatchValidation;
     reads_cached: ReadCached;
+    shares_earlier_looks: RefreshSentTooEarly;
+    serves_later_reads: PutServesLaterReads;
+    installs_lower_revisions: LowerRevisionInstalled;
     skips_own_id_check: SkipOwnIdCheck;
     takes_unknown_for_lost: UnknownMeansLost;
     tells_unknown_as_failed: UnknownToldAsFailed;
+    tells_unknown_as_committed: UnknownToldAsCommitted;
+    tells_a_late_one_as_dead: AtBaseToldAsNotCommitted;
     commits_for_who_left: DroppedCallerCommits;
     judges_the_base_by_commits: BaseJudgedByCommits;
     takes_forgotten_for_dead: ForgottenMeansDead;
     believes_a_later_refusal: RefusalBelievedWhileUnknown;
     spills_all_but_the_last: SpillLeavesOutLast;
+    spills_no_deletions: SpillLeavesOutDeletions;
     spills_what_has_not_landed: SpillOfUnlanded;
     swaps_by_numbers: SwapByNumbers;
     names_objects_without_a_member: ObjectNamedWithoutMember;
@@ -151,6 +167,74 @@ async fn no_object_is_named_without_its_members(tune: Tune) -> Verdict {
         an_object_is_named_only_with_all_its_members(tune, why, 7).await?;
     }
     Ok(())
+}
+
+/// Seeds 0 up to, without, this one are played.
+const SEEDS: u64 = 100;
+
+/// What the clients, faults and checkers of the harness make of the engine, with one seed after the other.
+async fn seeds_show_no_contradiction(tune: Tune) -> Verdict {
+    let mutant = tune(Options::default()).mutant;
+    let play = move || {
+        (0..SEEDS).try_for_each(|seed| {
+            let played = Case::draw(seed).play(mutant);
+            let problem = played.problems.into_iter().next();
+            problem.map_or(Ok(()), |problem| Err(format!("seed {seed}: {}", problem.text)))
+        })
+    };
+    // On a thread of its own: each case has a runtime of its own.
+    std::thread::spawn(play).join().unwrap()
+}
+
+/// What is validated, by what the seeds show.
+fn breakages_of_validation() -> Vec<Breakage> {
+    let seeds = || vec![property!(seeds_show_no_contradiction)];
+    vec![
+        ("keys are not validated", skips_keys, seeds()),
+        ("ranges are not validated", skips_ranges, seeds()),
+        (
+            "a scan counts only up to its last entry",
+            forgets_the_end_of_scans,
+            seeds(),
+        ),
+        ("absences are not validated", forgets_absences, seeds()),
+        (
+            "a batch is not validated against itself",
+            skips_its_batch,
+            seeds(),
+        ),
+        ("a spill leaves out deletions", spills_no_deletions, seeds()),
+        (
+            "unknown at the deadline is told as committed",
+            tells_unknown_as_committed,
+            seeds(),
+        ),
+    ]
+}
+
+fn breakages_of_looks() -> Vec<Breakage> {
+    vec![
+        (
+            "a read shares a look that was sent before it began",
+            shares_earlier_looks,
+            vec![property!(waiting_reads_share_no_earlier_look)],
+        ),
+        (
+            "an own PUT serves reads that began after it was sent",
+            serves_later_reads,
+            vec![property!(an_own_put_serves_no_later_reader)],
+        ),
+        (
+            "a lower revision is installed",
+            installs_lower_revisions,
+            vec![property!(overtaken_answers_change_nothing)],
+        ),
+        (
+            "asked while HEAD is at its base, a commit is told as dead",
+            tells_a_late_one_as_dead,
+            vec![property!(nothing_is_told_while_a_late_put_may_land)],
+        ),
+    ]
 }
 
 /// Which breakage each property has to notice.
@@ -274,7 +358,22 @@ fn every_breakage() -> Vec<Breakage> {
     let mut all = breakages_of_the_path();
     all.extend(breakages_of_log_objects());
     all.extend(breakages_of_folds());
+    all.extend(breakages_of_validation());
+    all.extend(breakages_of_looks());
     all
+}
+
+#[test]
+fn no_breakage_is_left_out() {
+    let listed = every_breakage();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|(_, tune, _)| tune(Options::default()).mutant)
+        .collect();
+    for mutant in Mutant::ALL {
+        assert!(listed.contains(&Some(mutant)), "{mutant:?}");
+    }
+    assert_eq!(listed.len(), Mutant::ALL.len());
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,10 +121,10 @@ async fn reads_share_looks() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_read_never_uses_a_look_that_was_sent_before_it_began() {
+/// Reads that wait for a look use none that was sent before they began.
+pub(crate) async fn waiting_reads_share_no_earlier_look(tune: Tune) -> Verdict {
     let (store, writer) = founded().await;
-    let (faulty, reader) = open_faulty(&store, with_looks(2, 1)).await;
+    let (faulty, reader) = open_faulty(&store, tune(with_looks(2, 1))).await;
     let gate = Gate::closed();
     // The look sees the old state and hangs on its way back.
     faulty.on_get(Fault::HoldAfter(gate.clone()));
@@ -134,17 +134,24 @@ async fn a_read_never_uses_a_look_that_was_sent_before_it_began() {
     let late: Vec<_> = (0..10).map(|_| reading(&reader, "count")).collect();
     settle().await;
     gate.open();
-    assert_eq!(early.await.unwrap().unwrap(), 0, "it began before the commit");
+    let early = early.await.unwrap().unwrap();
+    ensure!(early == 0, "a read that began before the commit saw {early}");
     for read in late {
-        assert_eq!(
-            read.await.unwrap().unwrap(),
-            1,
-            "it began after the commit was acknowledged"
+        let late = read.await.unwrap().unwrap();
+        ensure!(
+            late == 1,
+            "a read that began after the commit was acknowledged saw {late}"
         );
     }
-    assert_eq!(faulty.looks(), 2);
+    ensure!(faulty.looks() == 2, "{} looks", faulty.looks());
     writer.close().await;
     reader.close().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_never_uses_a_look_that_was_sent_before_it_began() {
+    waiting_reads_share_no_earlier_look(sound).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,10 +175,10 @@ async fn an_own_commit_serves_readers_that_wait() {
     manifest.close().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_own_commit_does_not_serve_readers_that_came_after_it_was_sent() {
+/// An own PUT's answer serves nobody who began to read after the PUT was sent.
+pub(crate) async fn an_own_put_serves_no_later_reader(tune: Tune) -> Verdict {
     let (store, writer) = founded().await;
-    let (faulty, manifest) = open_faulty(&store, with_looks(2, 1)).await;
+    let (faulty, manifest) = open_faulty(&store, tune(with_looks(2, 1))).await;
     let (look, put) = (Gate::closed(), Gate::closed());
     faulty.on_get(Fault::HoldAfter(look.clone()));
     let holder = reading(&manifest, "count");
@@ -190,18 +197,28 @@ async fn an_own_commit_does_not_serve_readers_that_came_after_it_was_sent() {
     put.open();
     own.await.unwrap().unwrap();
     settle().await;
-    assert!(!late.is_finished());
+    let served = late.is_finished();
     look.open();
     holder.await.unwrap().unwrap();
-    assert_eq!(late.await.unwrap().unwrap(), 1);
+    let seen = late.await.unwrap().unwrap();
+    ensure!(
+        !served && seen == 1,
+        "a read saw {seen} of 1 commit that was acknowledged before it began"
+    );
     writer.close().await;
     manifest.close().await;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn responses_that_overtake_each_other_stop_nobody() {
+async fn an_own_commit_does_not_serve_readers_that_came_after_it_was_sent() {
+    an_own_put_serves_no_later_reader(sound).await.unwrap();
+}
+
+/// Of answers that overtake each other the older ones change nothing, and stop nobody.
+pub(crate) async fn overtaken_answers_change_nothing(tune: Tune) -> Verdict {
     let (store, writer) = founded().await;
-    let (faulty, reader) = open_faulty(&store, options(2)).await;
+    let (faulty, reader) = open_faulty(&store, tune(options(2))).await;
     let gates: Vec<_> = (0..4).map(|_| Gate::closed()).collect();
     let mut reads = Vec::new();
     for (round, gate) in gates.iter().enumerate() {
@@ -211,17 +228,36 @@ async fn responses_that_overtake_each_other_stop_nobody() {
         increment(&writer, "count").await.unwrap();
     }
     // The newest answer comes first.
+    let mut newest = 0;
     for gate in gates.iter().rev() {
         gate.open();
         settle().await;
+        let cached = reader.snapshot(Freshness::Cached).await.map_err(unexpected)?;
+        ensure!(
+            cached.txn() >= newest,
+            "commit {} was installed over {newest}",
+            cached.txn()
+        );
+        newest = cached.txn();
     }
     for (at_least, read) in reads {
-        assert!(read.await.unwrap().unwrap() >= at_least);
+        let seen = read.await.unwrap().map_err(unexpected)?;
+        ensure!(
+            seen >= at_least,
+            "a read saw {seen} of {at_least} commits that were acknowledged before"
+        );
     }
-    assert_eq!(reading(&reader, "count").await.unwrap().unwrap(), 4);
-    increment(&reader, "count").await.unwrap();
+    let last = reading(&reader, "count").await.unwrap().map_err(unexpected)?;
+    ensure!(last == 4, "the last read saw {last} of 4 commits");
+    increment(&reader, "count").await.map_err(unexpected)?;
     writer.close().await;
     reader.close().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn responses_that_overtake_each_other_stop_nobody() {
+    overtaken_answers_change_nothing(sound).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
