@@ -69,6 +69,7 @@ pub enum Mutant {
     ObjectNamedWithoutMember,
 }
 
+#[cfg(feature = "mutants")]
 impl Mutant {
     /// Every one of them.
     pub const ALL: [Self; 28] = [

@@ -101,6 +101,11 @@ impl Seed {
         }
     }
 
+    /// What was wrong first, if anything was.
+    fn first(&self) -> Option<&Problem> {
+        self.problems.first()
+    }
+
     fn line(&self) -> Line<'_> {
         let tally = &self.tally;
         Line {
@@ -143,16 +148,26 @@ async fn measure(context: &Context) -> Ended<SimulationFields> {
     let (interrupt, ended) = (context.interrupt.clone(), Arc::new(AtomicU64::new(0)));
     let counting = Arc::clone(&ended);
     let work = move || {
-        over_seeds((first, count), threads, &interrupt, &counting, |seed| {
+        let seeds = over_seeds((first, count), threads, &interrupt, &counting, |seed| {
             Seed::play(given.clone().unwrap_or_else(|| Case::draw(seed)))
-        })
+        });
+        let seeds: Vec<Seed> = seeds.into_values().collect();
+        // On those threads, too: a case has a runtime of its own, which cannot begin within another.
+        let failing: Vec<&Seed> = seeds.iter().filter(|seed| seed.first().is_some()).collect();
+        let shown = failing.len().min(SHOWN_MAX) as u64;
+        let small = over_seeds((0, shown), threads, &interrupt, &AtomicU64::new(0), |place| {
+            let place = usize::try_from(place).ok()?;
+            failing.get(place).and_then(|seed| Small::of(seed))
+        });
+        let small: Vec<Small> = small.into_values().flatten().collect();
+        (seeds, small)
     };
-    let seeds = match wait_for(context, "seeds", count, &ended, work).await {
-        Ok(seeds) => seeds.into_values().collect::<Vec<_>>(),
+    let (seeds, small) = match wait_for(context, "seeds", count, &ended, work).await {
+        Ok(done) => done,
         Err(error) => return context.could_not_begin(error),
     };
     let wall = context.clock.now().saturating_sub(began);
-    report(context, &seeds, count, wall)
+    report(context, (&seeds, &small), count, wall)
 }
 
 fn fields(seeds: &[Seed], wall: Duration) -> SimulationFields {
@@ -176,16 +191,17 @@ fn fields(seeds: &[Seed], wall: Duration) -> SimulationFields {
     }
 }
 
-fn report(context: &Context, seeds: &[Seed], count: u64, wall: Duration) -> Ended<SimulationFields> {
+fn report(
+    context: &Context,
+    (seeds, small): (&[Seed], &[Small]),
+    count: u64,
+    wall: Duration,
+) -> Ended<SimulationFields> {
     let fields = fields(seeds, wall);
     context.say(|out| write_fields(out, &fields));
     let mut failures = Vec::new();
-    for seed in seeds
-        .iter()
-        .filter(|seed| !seed.problems.is_empty())
-        .take(SHOWN_MAX)
-    {
-        show(context, seed, &mut failures);
+    for small in small {
+        show(context, small, &mut failures);
     }
     if fields.violations > 0 {
         failures.insert(0, format!("violations with the seeds {:?}", fields.failing_seeds));
@@ -235,26 +251,48 @@ fn unseen(fields: &SimulationFields) -> impl Iterator<Item = &'static str> {
         .map(|(what, _)| what)
 }
 
-/// Makes a case that fails as small as it can be, prints it, and keeps its history.
-fn show(context: &Context, seed: &Seed, failures: &mut Vec<String>) {
-    let Some(first) = seed.problems.first() else {
-        return;
-    };
-    let same = |played: &Played| played.problems.iter().any(|problem| problem.name == first.name);
-    let shrunk = shrink(&seed.case, |case| same(&case.play(None)));
-    let played = shrunk.case.play(None);
-    let number = seed.case.seed;
+/// A case that fails, as small as it can be.
+struct Small {
+    drawn: Case,
+    case: Case,
+    tried: u32,
+    name: String,
+    problems: Vec<Problem>,
+    evidence: Vec<u8>,
+}
+
+impl Small {
+    /// None if nothing was wrong.
+    fn of(seed: &Seed) -> Option<Self> {
+        let name = seed.first()?.name.clone();
+        let same = |played: &Played| played.problems.iter().any(|problem| problem.name == name);
+        let shrunk = shrink(&seed.case, |case| same(&case.play(None)));
+        let played = shrunk.case.play(None);
+        Some(Self {
+            drawn: seed.case.clone(),
+            case: shrunk.case,
+            tried: shrunk.played,
+            evidence: evidence(&played),
+            problems: played.problems,
+            name,
+        })
+    }
+}
+
+/// Prints it, and keeps its history.
+fn show(context: &Context, small: &Small, failures: &mut Vec<String>) {
+    let number = small.drawn.seed;
     let kept = context
         .folder
-        .write(&format!("seed_{number}.jsonl"), &evidence(&played));
+        .write(&format!("seed_{number}.jsonl"), &small.evidence);
     context.say(|out| {
-        writeln!(out, "\n❌ Seed {number}: {}", first.name)?;
-        writeln!(out, "  drawn:    {}", seed.case)?;
-        writeln!(out, "  smallest: {} ({} tried)", shrunk.case, shrunk.played)?;
-        for problem in played.problems.iter().take(PROBLEMS_MAX) {
+        writeln!(out, "\n❌ Seed {number}: {}", small.name)?;
+        writeln!(out, "  drawn:    {}", small.drawn)?;
+        writeln!(out, "  smallest: {} ({} tried)", small.case, small.tried)?;
+        for problem in small.problems.iter().take(PROBLEMS_MAX) {
             writeln!(out, "  {}", problem.text.replace('\n', "\n  "))?;
         }
-        writeln!(out, "  Again:    {}", command(&shrunk.case))
+        writeln!(out, "  Again:    {}", command(&small.case))
     });
     match kept {
         Ok(path) => context.say(|out| writeln!(out, "  History:  {}", path.display())),

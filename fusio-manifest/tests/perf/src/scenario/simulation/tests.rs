@@ -70,3 +70,27 @@ fn the_command_plays_the_case_again() {
     assert_eq!(text.parse::<Case>().unwrap(), case);
     assert!(command.starts_with("PERF_CASE='seed=3 ") && command.contains(" test_simulation -- --ignored"));
 }
+
+#[test]
+fn what_fails_is_made_small_and_still_fails() {
+    let faults = "cas key=*/HEAD p=0.5 ignore-conditions; get p=0.1 delay=80ms";
+    let broken = (0..20).map(|seed| Case {
+        faults: faults.parse().unwrap(),
+        ..Case::draw(seed)
+    });
+    let failing = broken
+        .map(Seed::play)
+        .find(|seed| seed.first().is_some())
+        .unwrap();
+    let small = Small::of(&failing).unwrap();
+    assert_eq!(small.drawn, failing.case);
+    assert!(
+        small.case.to_string().len() < small.drawn.to_string().len(),
+        "{}",
+        small.case
+    );
+    assert!(small.problems.iter().any(|problem| problem.name == small.name));
+    assert!(small.case.faults.to_string().contains("ignore-conditions"));
+    let again = Small::of(&failing).unwrap();
+    assert_eq!((again.case, again.evidence), (small.case, small.evidence));
+}
