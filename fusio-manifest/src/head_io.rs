@@ -102,7 +102,13 @@ impl HeadIo {
                         return self.cache.nothing_new(sent);
                     }
                     show(&fetched.head, &fetched.etag);
-                    match fetched.into_state(&self.log, Some(&known), deadline).await {
+                    // Meanwhile it may have changed over to newer runs, or others have learnt more.
+                    let newest = self.cache.current()?.state;
+                    let base = match newest.head.revision < fetched.head.revision {
+                        true => newest,
+                        false => known,
+                    };
+                    match fetched.into_state(&self.log, Some(&base), deadline).await {
                         Ok(mut state) => {
                             // What HEAD has not named for half that long may be collected soon.
                             let old = sent.at.saturating_sub(seen.at) > state.head.settings.retention / 2;

@@ -8,10 +8,12 @@ use super::fate::Evidence;
 use crate::{
     error::{Error, ErrorKind, Result},
     head::{Change, Head},
+    head_cache::HeadCache,
     id::{Nonce, TransactionId},
     log_store::Logged,
     mutant::Broken,
     state::State,
+    store::ETag,
 };
 
 /// One HEAD about to be sent.
@@ -69,9 +71,13 @@ impl Body {
     }
 
     /// The state that it makes once it has landed.
-    pub(super) fn state(&self, etag: crate::store::ETag) -> Result<State> {
-        self.base
-            .follow(self.head.clone(), etag, self.bytes.len(), &self.logged)
+    pub(super) fn state(&self, known: &HeadCache, etag: ETag) -> Result<State> {
+        // While it was on the wire its base may have changed over to newer runs.
+        let base = match known.current() {
+            Ok(certified) if certified.state.etag == self.base.etag => certified.state,
+            Ok(_) | Err(_) => Arc::clone(&self.base),
+        };
+        base.follow(self.head.clone(), etag, self.bytes.len(), &self.logged)
     }
 
     pub(super) fn nonce(&self) -> Nonce {

@@ -178,3 +178,6 @@ async fn newest_versions(io: &Arc<HeadIo>, to: Destination, plan: &Plan) -> Resu
     }
     Ok(newest)
 }
+
+#[cfg(test)]
+mod tests;

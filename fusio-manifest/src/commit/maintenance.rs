@@ -118,7 +118,7 @@ impl Wire {
 
     /// A deliberate breakage: folds what `body` would make the state, before it has landed.
     pub(super) fn fold_overlay(&mut self, body: &Body) {
-        let state = body.state(body.base.etag.clone());
+        let state = body.state(&self.io.cache, body.base.etag.clone());
         if let (Ok(state), true) = (state, fold::is_ours(&body.base.head, &body.head, true)) {
             let deadline = self.spill_deadline();
             self.begin_fold(&body.base.head, Urgency::HardLimit, deadline, Some(state.overlay));

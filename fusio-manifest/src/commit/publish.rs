@@ -218,10 +218,10 @@ impl Publisher {
     }
 
     fn landed(&self, body: &Body, etag: ETag, sent: Sent) -> Published {
-        match body
-            .state(etag)
-            .and_then(|state| self.io.cache.install(state, sent, Author::Oneself))
-        {
+        let state = body
+            .state(&self.io.cache, etag)
+            .and_then(|state| self.io.cache.install(state, sent, Author::Oneself));
+        match state {
             Ok(certified) => {
                 self.io.log.settled(&certified.state.head);
                 self.io.catch_up(&certified.state);

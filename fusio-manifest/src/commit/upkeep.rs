@@ -157,8 +157,9 @@ impl Wire {
             Published::Landed { sent, certified } => {
                 if let Some(certified) = certified {
                     self.refresher.serve_waiting(sent, &certified);
-                    self.maintain_if_ours(&body, &certified.state.head);
                 }
+                // Only races that are lost in a row say that others are at it.
+                self.upkeep.attempts = 0;
                 Ok(())
             }
             Published::Lost => Ok(()),

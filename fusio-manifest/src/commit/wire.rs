@@ -147,7 +147,7 @@ impl Wire {
                 return Turn::Other;
             }
         };
-        if self.do_share(&base.head).await {
+        if !self.queue.is_empty() && self.do_share(&base.head).await {
             return Turn::Other;
         }
         let maintenance = self.maintenance_for(&base.head);

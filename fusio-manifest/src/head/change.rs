@@ -221,3 +221,6 @@ impl Head {
         Ok(log)
     }
 }
+
+#[cfg(test)]
+mod tests;

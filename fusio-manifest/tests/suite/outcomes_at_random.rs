@@ -1,6 +1,6 @@
 //! Many commits of several handles while PUTs and GETs go wrong at random: whatever each caller was told is true
 //! in the end, and the counter counted what is durable. Once with everything in HEAD, once with settings that move
-//! commits into log objects all the time.
+//! commits into log objects all the time, once with such that fold and merge those all the time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,6 +57,21 @@ fn script(faulty: &FaultyStore, entropy: &SeededEntropy) {
     }
 }
 
+/// The same of tables, by draws of its own.
+fn script_tables(faulty: &FaultyStore, entropy: &SeededEntropy) {
+    let faults = every_fault();
+    for _ in 0..20 {
+        let number = usize::try_from(below(entropy, 3 * faults.len() as u64)).unwrap();
+        let late = Fault::Delay(Duration::from_millis(below(entropy, 300)));
+        faulty.on_table_put(faults.get(number).cloned().unwrap_or(late));
+        faulty.on_table_get(match below(entropy, 6) {
+            0 => Fault::StatusBefore(503),
+            1 => Fault::LostReply,
+            _ => Fault::Delay(Duration::from_millis(below(entropy, 50))),
+        });
+    }
+}
+
 /// Settings under which half of the commits are too large to stand in HEAD, and the others soon leave it.
 fn restless() -> SharedSettings {
     SharedSettings {
@@ -64,6 +79,17 @@ fn restless() -> SharedSettings {
         spill_keep_bytes: 100,
         transaction_inline_bytes: 100,
         ..SharedSettings::default()
+    }
+}
+
+/// The same, and each two log objects are folded, each two runs merged.
+fn folded() -> SharedSettings {
+    SharedSettings {
+        fold_objects: 2,
+        tier_ratio: 2,
+        block_bytes: 1_024,
+        table_bytes: 1_024,
+        ..restless()
     }
 }
 
@@ -103,6 +129,7 @@ async fn run(store: &MemoryStore, seed: u64, tune: Tune) -> Result<(Vec<FaultySt
         .await;
         let manifest = opened.map_err(unexpected)?;
         script(&faulty, &entropy);
+        script_tables(&faulty, &SeededEntropy::new(seed * 100 + handle));
         stores.push(faulty);
         for task in 0..TASKS {
             let (manifest, entropy) = (manifest.clone(), Arc::clone(&entropy));
@@ -148,6 +175,11 @@ pub(crate) async fn told_outcomes_are_true(seed: u64, tune: Tune) -> Verdict {
 /// The same where commits are moved into log objects all the time.
 pub(crate) async fn told_outcomes_of_spilled_commits_are_true(seed: u64, tune: Tune) -> Verdict {
     outcomes_are_true_under(restless(), seed, tune).await
+}
+
+/// The same where they are folded and merged soon after.
+pub(crate) async fn told_outcomes_of_folded_commits_are_true(seed: u64, tune: Tune) -> Verdict {
+    outcomes_are_true_under(folded(), seed, tune).await
 }
 
 async fn outcomes_are_true_under(shared: SharedSettings, seed: u64, tune: Tune) -> Verdict {
@@ -229,6 +261,15 @@ async fn whatever_goes_wrong_with_log_objects_what_callers_were_told_is_true() {
     let mut wrong = Vec::new();
     for seed in 1..=SEEDS {
         wrong.extend(told_outcomes_of_spilled_commits_are_true(seed, sound).await.err());
+    }
+    none_is_wrong(&wrong);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_with_folds_what_callers_were_told_is_true() {
+    let mut wrong = Vec::new();
+    for seed in 1..=SEEDS {
+        wrong.extend(told_outcomes_of_folded_commits_are_true(seed, sound).await.err());
     }
     none_is_wrong(&wrong);
 }
