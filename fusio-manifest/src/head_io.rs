@@ -141,17 +141,23 @@ impl HeadIo {
         }
         let io = Arc::clone(self);
         tokio::spawn(async move {
-            while let Ok(Certified { state, .. }) = io.cache.current() {
-                if !state.lags() {
+            loop {
+                while let Ok(Certified { state, .. }) = io.cache.current()
+                    && state.lags()
+                {
+                    for load in io.tables.warm(&state.head.runs) {
+                        // It has told why, if it failed; who needs the footer asks again.
+                        let _ = load.join().await;
+                    }
+                    io.catch_up_now();
+                }
+                io.catching_up.store(false, Ordering::SeqCst);
+                // Who came between the last look and this line has found the task still there.
+                let lags = io.cache.current().is_ok_and(|certified| certified.state.lags());
+                if !lags || io.catching_up.swap(true, Ordering::SeqCst) {
                     break;
                 }
-                for load in io.tables.warm(&state.head.runs) {
-                    // It has told why, if it failed; who needs the footer asks again.
-                    let _ = load.join().await;
-                }
-                io.catch_up_now();
             }
-            io.catching_up.store(false, Ordering::SeqCst);
         });
     }
 
@@ -205,6 +211,8 @@ impl HeadIo {
         if tables.any(|table| table.object.name == name) {
             return lost(&self.access, "table", name);
         }
+        // Whoever begins again must not begin on the same runs.
+        self.catch_up_now();
         Error::new(
             ErrorKind::SnapshotExpired,
             format!("table {name} is gone: the state that is read is older than the retention; begin again"),

@@ -118,3 +118,67 @@ async fn another_manifests_table_is_not_taken_for_ones_own() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
+
+/// Deletes every table that the newest state does without.
+async fn collect(store: &MemoryStore) -> usize {
+    let mut deleted = 0;
+    for table in tables(store).await {
+        let bytes = object(store, &table).await;
+        remove(store, &table).await;
+        let reader = open(store, options(u64::MAX)).await;
+        let scanned = reader.scan(KeyRange::all()).await.unwrap().collect().await;
+        reader.close().await;
+        match scanned {
+            Ok(_) => deleted += 1,
+            Err(_) => overwrite(store, &table, bytes).await,
+        }
+    }
+    deleted
+}
+
+/// What nothing references any more may go: a snapshot of before has expired, and nobody reads anything wrong.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_whose_tables_were_collected_has_expired_and_fresh_reads_go_on() {
+    let (store, founder) = founded_with(folded_soon()).await;
+    let fill = async |value: &str| {
+        for number in 0..24 {
+            put(&founder, &format!("key {number:02}"), value).await.unwrap();
+            settle().await;
+        }
+        founder.maintain().await.unwrap();
+    };
+    fill("old").await;
+    let [away, watching] = [open(&store, options(2)).await, open(&store, options(3)).await];
+    let snapshot = away.snapshot(Freshness::Cached).await.unwrap();
+    fill("new").await;
+    // It has seen that HEAD changed, and reads from runs that it knew before.
+    assert_eq!(
+        watching.get("key 00").await.unwrap().as_deref(),
+        Some(b"new".as_slice())
+    );
+    assert!(collect(&store).await > 5);
+    let mut expired = 0;
+    for number in 0..24 {
+        match snapshot.get(format!("key {number:02}")).await {
+            Ok(value) => assert_eq!(value.as_deref(), Some(b"old".as_slice())),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::SnapshotExpired, "{error}");
+                assert!(error.is_retryable());
+                expired += 1;
+            }
+        }
+    }
+    let scanned = snapshot.scan(KeyRange::all()).collect().await.unwrap_err();
+    assert_eq!(scanned.kind(), ErrorKind::SnapshotExpired, "{scanned}");
+    assert!(expired > 0);
+    for reader in [&away, &watching] {
+        for number in 0..24 {
+            let value = reader.get(format!("key {number:02}")).await.unwrap();
+            assert_eq!(value.as_deref(), Some(b"new".as_slice()));
+        }
+    }
+    for handle in [away, watching] {
+        handle.close().await;
+    }
+    founder.close().await;
+}
