@@ -81,18 +81,30 @@ impl Versions {
         Self::begin(runs, direction).await
     }
 
-    /// Asks all sources for their first entries at once.
+    /// Asks all runs for their first entries at once.
     async fn begin(sources: impl Iterator<Item = From>, direction: Direction) -> Result<Self, Unread> {
-        let begin = |mut from: From| {
-            Spawned::new(async move {
-                let next = from.next().await?;
-                Ok::<_, Unread>(Source { from, next })
-            })
+        enum Begun {
+            Here(Source),
+            Beside(Spawned<Result<Source, Unread>>),
+        }
+        let begin = |from: From| match from {
+            From::Overlay(mut cursor) => Begun::Here(Source {
+                next: cursor.next(),
+                from: From::Overlay(cursor),
+            }),
+            From::Run(mut cursor) => Begun::Beside(Spawned::new(async move {
+                let next = cursor.next().await?;
+                let from = From::Run(cursor);
+                Ok(Source { from, next })
+            })),
         };
-        let begun: Vec<_> = sources.map(begin).collect();
+        let begun: Vec<Begun> = sources.map(begin).collect();
         let mut sources = Vec::with_capacity(begun.len());
         for source in begun {
-            sources.push(source.join().await??);
+            sources.push(match source {
+                Begun::Here(source) => source,
+                Begun::Beside(source) => source.join().await??,
+            });
         }
         Ok(Self { direction, sources })
     }

@@ -114,7 +114,6 @@ mod tests {
     #[test]
     fn the_hash_is_what_it_was() {
         assert_eq!(hash(b""), 0xf52a_15e9_a9b5_e89b);
-        assert_eq!(hash(b"key"), hash(b"key"));
-        assert_ne!(hash(b"key"), hash(b"kez"));
+        assert_eq!(hash(b"key"), 0x487e_b6f7_e0ea_7e7c);
     }
 }
