@@ -1,7 +1,13 @@
 //! The store as one manifest uses it: each request bounded in time, asked again where patience helps, and
 //! maintenance told from what callers wait for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -45,6 +51,8 @@ pub(crate) struct Access {
     pub(crate) request_timeout: Duration,
     /// Requests that were maintenance.
     pub(crate) maintenance: RequestMeter,
+    /// When the newest answer came, in milliseconds of this clock.
+    answered: AtomicU64,
 }
 
 impl Access {
@@ -56,6 +64,7 @@ impl Access {
             entropy: Arc::clone(&options.entropy),
             request_timeout: options.request_timeout,
             maintenance: RequestMeter::new(),
+            answered: AtomicU64::new(0),
         }
     }
 
@@ -105,10 +114,27 @@ impl Access {
         limit: Duration,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        within(&*self.clock, limit, request).await.unwrap_or_else(|| {
+        let answer = within(&*self.clock, limit, request).await.unwrap_or_else(|| {
             let message = format!("no answer within {} ms", limit.as_millis());
             Err(StoreError::new(StoreErrorKind::Timeout, operation, key, message))
-        })
+        });
+        if answer.is_ok() {
+            // Relaxed: the number stands by itself, and only a guess is made of it.
+            self.answered.store(self.now_ms(), Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// What the store's Date may be by now, by how long ago it told it. Only a look tells.
+    pub(crate) fn date_may_be(&self) -> Option<u64> {
+        let since = self
+            .now_ms()
+            .saturating_sub(self.answered.load(Ordering::Relaxed));
+        Some(self.store.date()?.saturating_add(since))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Waits before asking again; false if the deadline comes first.

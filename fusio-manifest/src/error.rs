@@ -24,14 +24,16 @@ pub enum ErrorKind {
     Busy,
     /// The snapshot is older than what this handle can still validate. Begin again.
     SnapshotTooOld,
-    /// The state that is read is older than the retention, and part of it has been collected. Begin again.
+    /// The state is older than the retention, or its pin is gone, and part of it has been collected. Begin again.
     SnapshotExpired,
     /// A key, value, transaction or setting is out of its range; the message names the range.
     Invalid,
     /// The manifest has no room for this commit. Not committed.
     Full,
-    /// There is no manifest here. Create one, or look at the prefix.
+    /// There is no manifest here, or no pin of this name. Create one, or look at the prefix.
     NotFound,
+    /// There is a pin of this name already. Release it, or choose another name.
+    AlreadyExists,
     /// HEAD of an open manifest is gone, or objects of a manifest lie here without one.
     HeadLost,
     /// HEAD now belongs to another manifest.

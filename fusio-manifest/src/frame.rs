@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Head = 1,
     Log = 2,
     Table = 3,
+    Pin = 4,
+    List = 5,
 }
 
 /// Why bytes are not what they should be.

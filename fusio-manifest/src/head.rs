@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub(crate) use change::{Change, Fold, Input, Merge, Swap};
+pub(crate) use edit::{Edit, Objection};
 pub(crate) use inline::InlineCommit;
 pub(crate) use place::Place;
 pub(crate) use records::Write;
@@ -22,6 +23,7 @@ pub(crate) use references::{
 use sections::{Section, Sections};
 
 mod change;
+mod edit;
 mod inline;
 mod invariants;
 mod place;
@@ -61,6 +63,8 @@ pub(crate) struct Head {
     pub(crate) runs: Vec<Run>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) collection: Option<Collection>,
+    /// When the epoch was raised last, by the store's Date: what is due to be collected counts from here. 0: not known.
+    pub(crate) fenced_unix_ms: u64,
 }
 
 /// One item of the log.
@@ -112,6 +116,7 @@ impl Head {
             runs: Vec::new(),
             pins: Vec::new(),
             collection: None,
+            fenced_unix_ms: 0,
         }
     }
 
@@ -196,6 +201,7 @@ impl Head {
         let upkeep = wire::Upkeep {
             pins: self.pins.iter().map(Pin::to_wire).collect(),
             collection: self.collection.map(Collection::to_wire),
+            fenced_unix_ms: self.fenced_unix_ms,
         };
         let meta = self.meta_to_wire();
         let body = sections::join(&[
@@ -256,6 +262,7 @@ impl Head {
                 .map(Pin::from_wire)
                 .collect::<Result<_, _>>()?,
             collection: upkeep.collection.map(Collection::from_wire).transpose()?,
+            fenced_unix_ms: upkeep.fenced_unix_ms,
         };
         head.check()?;
         Ok(head)

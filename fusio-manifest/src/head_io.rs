@@ -15,7 +15,7 @@ use crate::{
     access::{Access, Purpose, patience},
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::Head,
+    head::{Head, Pin},
     head_cache::{Author, Certified, HeadCache, Sent},
     id::ObjectName,
     immutable::Unread,
@@ -217,6 +217,25 @@ impl HeadIo {
             ErrorKind::SnapshotExpired,
             format!("table {name} is gone: the state that is read is older than the retention; begin again"),
         )
+    }
+
+    /// The same of a state that a pin keeps, which HEAD's own references do not tell of.
+    pub(crate) async fn unreadable_though_pinned(self: &Arc<Self>, pin: Option<&Pin>, error: Error) -> Error {
+        let Some(pin) = pin.filter(|_| error.kind() == ErrorKind::SnapshotExpired) else {
+            return error;
+        };
+        match Box::pin(self.look(self.tables.deadline())).await {
+            Ok(newest) if newest.state.head.pins.contains(pin) => Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "pin \"{}\" needs an object that somebody deleted from {}: {error}",
+                    pin.name,
+                    self.access.store.describe()
+                ),
+            ),
+            Ok(_) => error,
+            Err(failed) => failed,
+        }
     }
 
     fn observe_get(&self, sent: Sent) {

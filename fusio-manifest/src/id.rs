@@ -105,6 +105,64 @@ impl fmt::Display for ObjectName {
     }
 }
 
+/// Where an immutable object lies, which is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Folder {
+    Log,
+    Table,
+    Pin,
+    List,
+}
+
+impl Folder {
+    const ALL: [Self; 4] = [Self::Log, Self::Table, Self::Pin, Self::List];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Table => "table",
+            Self::Pin => "pin",
+            Self::List => "list",
+        }
+    }
+
+    /// As lists of objects to be collected say it.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Log => 1,
+            Self::Table => 2,
+            Self::Pin => 3,
+            Self::List => 4,
+        }
+    }
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|folder| folder.number() == number)
+    }
+}
+
+impl ObjectName {
+    const EPOCH_DIGITS: usize = 16;
+    const NONCE_DIGITS: usize = 32;
+
+    fn parse(name: &str) -> Option<Self> {
+        let (epoch, nonce) = name.split_once('-')?;
+        let is = |digits: &str, count| {
+            digits.len() == count
+                && digits
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if !is(epoch, Self::EPOCH_DIGITS) || !is(nonce, Self::NONCE_DIGITS) {
+            return None;
+        }
+        Some(Self {
+            epoch: u64::from_str_radix(epoch, 16).ok()?,
+            nonce: Nonce::from_bits(u128::from_str_radix(nonce, 16).ok()?),
+        })
+    }
+}
+
 /// Builds the keys of all objects below one prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
@@ -128,20 +186,48 @@ impl Keys {
         &self.head
     }
 
-    /// The key of a log object.
-    pub(crate) fn log(&self, manifest: ManifestId, name: ObjectName) -> String {
-        format!("{}{manifest}/log/{name}", self.prefix)
+    /// The key of an immutable object.
+    pub(crate) fn object(&self, manifest: ManifestId, folder: Folder, name: ObjectName) -> String {
+        format!("{}{manifest}/{}/{name}", self.prefix, folder.name())
     }
 
-    /// The key of a table.
-    pub(crate) fn table(&self, manifest: ManifestId, name: ObjectName) -> String {
-        format!("{}{manifest}/table/{name}", self.prefix)
+    /// What the keys of all immutable objects of a manifest begin with.
+    pub(crate) fn objects(&self, manifest: ManifestId) -> String {
+        format!("{}{manifest}/", self.prefix)
+    }
+
+    /// The immutable object of a manifest that has this key; none if this engine gives no such key to any.
+    pub(crate) fn parse(&self, manifest: ManifestId, key: &str) -> Option<(Folder, ObjectName)> {
+        let (folder, name) = key.strip_prefix(&self.objects(manifest))?.split_once('/')?;
+        let folder = Folder::ALL.into_iter().find(|known| known.name() == folder)?;
+        Some((folder, ObjectName::parse(name)?))
     }
 
     /// What every key below this manifest's prefix begins with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
+}
+
+/// The manifest whose folder below `prefix` this key lies in (`<32 hex digits>/...`).
+pub(crate) fn manifest_of(prefix: &str, key: &str) -> Option<ManifestId> {
+    let (id, _) = key.strip_prefix(prefix)?.split_once('/')?;
+    is_id(id).then(|| u128::from_str_radix(id, 16).ok().map(ManifestId::from_bits))?
+}
+
+/// True if `key` is one that the probe of a store uses below `prefix` (`probe-<32 hex digits>/...`).
+pub(crate) fn is_probe_object(prefix: &str, key: &str) -> bool {
+    key.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix("probe-"))
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(nonce, _)| is_id(nonce))
+}
+
+fn is_id(digits: &str) -> bool {
+    digits.len() == 32
+        && digits
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// True if `key` is one that this engine gives to an immutable object below `prefix`
@@ -177,7 +263,7 @@ mod tests {
             epoch: 1,
             nonce: Nonce::from_bits(0xff),
         };
-        let key = Keys::new("a").log(ManifestId::from_bits(0), name);
+        let key = Keys::new("a").object(ManifestId::from_bits(0), Folder::Log, name);
         assert_eq!(
             key,
             format!("a/{id}/log/0000000000000001-000000000000000000000000000000ff")
@@ -187,6 +273,33 @@ mod tests {
         assert!(!is_manifest_object("a/", &format!("b/{id}/log/x")));
         assert!(!is_manifest_object("a/", &format!("a/{id}/other/x")));
         assert!(!is_manifest_object("a/", "a/not-an-id/log/x"));
+    }
+
+    #[test]
+    fn keys_of_objects_are_read_as_they_are_built_and_no_others() {
+        let (keys, manifest) = (Keys::new("a"), ManifestId::from_bits(7));
+        let name = ObjectName {
+            epoch: 0x10,
+            nonce: Nonce::from_bits(0xfe),
+        };
+        for folder in Folder::ALL {
+            let key = keys.object(manifest, folder, name);
+            assert_eq!(keys.parse(manifest, &key), Some((folder, name)));
+            assert_eq!(Folder::from_number(folder.number()), Some(folder));
+            assert_eq!(keys.parse(ManifestId::from_bits(8), &key), None);
+            for foreign in [
+                format!("{key}0"),
+                format!("{key}/x"),
+                key.replace("-0", "-+"),
+                key.to_uppercase(),
+            ] {
+                assert_eq!(keys.parse(manifest, &foreign), None, "{foreign}");
+            }
+        }
+        assert_eq!(
+            keys.parse(manifest, &format!("{}other/{name}", keys.objects(manifest))),
+            None
+        );
     }
 
     #[test]

@@ -8,26 +8,19 @@ use crate::{
     access::{Access, Purpose, patience},
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    id::{ManifestId, Nonce, ObjectName},
+    id::{Folder, ManifestId, Nonce, ObjectName},
     store::{GetAnswer, GetOptions, PutMode, StoreErrorKind},
 };
 
 /// How often a name may be taken already before the store is not believed any more.
 const RENAMES_MAX: u32 = 16;
 
-/// What an immutable object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Folder {
-    Log,
-    Table,
-}
-
-impl Folder {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Log => "a log object",
-            Self::Table => "a table",
-        }
+fn word(folder: Folder) -> &'static str {
+    match folder {
+        Folder::Log => "a log object",
+        Folder::Table => "a table",
+        Folder::Pin => "a pin",
+        Folder::List => "a list of what is to be collected",
     }
 }
 
@@ -59,17 +52,14 @@ pub(crate) struct Destination {
 impl Access {
     /// The key of an immutable object.
     pub(crate) fn key(&self, folder: Folder, manifest: ManifestId, name: ObjectName) -> String {
-        match folder {
-            Folder::Log => self.keys.log(manifest, name),
-            Folder::Table => self.keys.table(manifest, name),
-        }
+        self.keys.object(manifest, folder, name)
     }
 
     /// Writes an object under a new name of the epoch that its writer holds.
     ///
     /// An error means that HEAD may not name it. What was sent may arrive all the same: then nothing ever names it.
     pub(crate) async fn put_new(&self, folder: Folder, to: Destination, bytes: Bytes) -> Result<ObjectName> {
-        let what = folder.word();
+        let what = word(folder);
         let mut name = self.draw_name(to.epoch)?;
         let mut renamed = 0;
         let mut backoff = patience();
@@ -95,7 +85,7 @@ impl Access {
                     if !self.wait(&mut backoff, to.deadline).await? {
                         return Err(Error::from_store_as(
                             ErrorKind::Unavailable,
-                            format!("writing {what}, which no commit names yet"),
+                            format!("writing {what}, which nothing names yet"),
                             error,
                         ));
                     }
@@ -143,7 +133,7 @@ impl Access {
                 return Err(Error::from_store_as(ErrorKind::Corrupt, message, error).into());
             }
             if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
-                return Err(Error::from_store(&format!("reading {}", folder.word()), error).into());
+                return Err(Error::from_store(&format!("reading {}", word(folder)), error).into());
             }
         }
     }

@@ -47,12 +47,13 @@
 //! does not delete what it no longer needs.
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
+pub use destroy::Destroyed;
 pub use entropy::{Entropy, EntropyFailed, OsEntropy, SeededEntropy};
 pub use error::{Error, ErrorKind, Result};
 pub use genesis::Creation;
 pub use id::{ManifestId, Nonce, ObjectName, TransactionId};
 pub use key_range::KeyRange;
-pub use manifest::{Freshness, Info, Manifest};
+pub use manifest::{Freshness, Info, Manifest, PinInfo};
 #[cfg(feature = "mutants")]
 #[doc(hidden)]
 pub use mutant::Mutant;
@@ -77,6 +78,7 @@ mod change_rate;
 mod clock;
 mod commit;
 mod conflict;
+mod destroy;
 mod entropy;
 mod error;
 mod frame;
@@ -89,6 +91,7 @@ mod immutable;
 mod key_range;
 mod log;
 mod log_store;
+mod maintenance;
 mod manifest;
 mod mutant;
 mod options;

@@ -16,6 +16,24 @@ pub const HEAD_BYTES_MAX: usize = 256 * 1024;
 /// [`SharedSettings::log_objects_max`](crate::SharedSettings::log_objects_max).
 pub const LOG_OBJECTS_MAX: usize = 1_024;
 
+/// The most pins of a manifest.
+pub const PINS_MAX: usize = 64;
+/// The longest name of a pin, in bytes of UTF-8. A name has at least one byte.
+pub const PIN_NAME_BYTES_MAX: usize = 64;
+
+pub(crate) fn check_pin_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > PIN_NAME_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the name of a pin has 1 to {PIN_NAME_BYTES_MAX} bytes, this one has {}",
+                name.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) fn check_key(key: &[u8]) -> Result<()> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(Error::new(

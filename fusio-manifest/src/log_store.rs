@@ -15,8 +15,8 @@ use crate::{
     clock::{Moment, within},
     error::{Error, ErrorKind, Result},
     head::{Head, LogReference, ObjectReference},
-    id::{ManifestId, ObjectName},
-    immutable::{Destination, Folder, Unread},
+    id::{Folder, ManifestId, ObjectName},
+    immutable::{Destination, Unread},
     log::{self, LogObject},
 };
 

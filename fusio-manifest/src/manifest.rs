@@ -8,8 +8,10 @@ use crate::{
     access::Access,
     commit::{
         CommitQueue, Prepared, Wire,
+        due::is_due,
         fate::{Evidence, Fate},
     },
+    destroy::{self, Destroyed},
     error::{Error, ErrorKind, Result},
     genesis::{self, Creation, Found},
     head::Run,
@@ -29,6 +31,9 @@ use crate::{
 
 /// How often a fresh read begins again because what it reads has been collected meanwhile.
 const EXPIRED_MAX: u32 = 3;
+mod pins;
+
+pub use pins::PinInfo;
 
 /// How new a state has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +85,20 @@ pub struct Info {
     pub log_bytes: u64,
     /// The runs that HEAD names.
     pub runs: usize,
+    /// The tables of which they consist.
+    pub tables: usize,
     /// Their bytes.
     pub run_bytes: u64,
     /// The last commit in them; 0 if there are none.
     pub folded_through: u64,
     /// Requests that this handle has sent for maintenance: nobody waited for them.
     pub maintenance: RequestCounts,
+    /// The pins, of at most [`limits::PINS_MAX`](crate::limits::PINS_MAX).
+    pub pins: usize,
+    /// How often what nothing references was looked for, counted from 1.
+    pub epoch: u64,
+    /// States before this revision can no longer be pinned: what they need may be deleted.
+    pub collected_through: u64,
     /// The settings that all handles share.
     pub settings: SharedSettings,
 }
@@ -119,6 +132,22 @@ impl Manifest {
         let log = LogStore::new(Arc::clone(&access));
         let found = genesis::open(&log, &access, &options).await?;
         Ok(Self::start(access, log, found, options))
+    }
+
+    /// Removes the manifest under `prefix`, and what an earlier removal or the probe of a store has left there. HEAD goes
+    /// first. What is not the engine's stays, and is told.
+    ///
+    /// Killed anywhere, it is finished by calling it again; until then `create` refuses the prefix. Open handles are told
+    /// [`HeadLost`](ErrorKind::HeadLost); what one of them is writing at that moment may be left, for another call.
+    /// HEAD is deleted without a condition, for lack of one in S3's language that every store knows: do not create a
+    /// manifest under the same prefix while this runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](ErrorKind::Corrupt) if HEAD is damaged, so that it is not known what belongs to it, and
+    /// [`Unsupported`](ErrorKind::Unsupported) if a newer version wrote it: nothing is deleted then.
+    pub async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Options) -> Result<Destroyed> {
+        destroy::destroy(store, prefix, options).await
     }
 
     fn start(access: Arc<Access>, log: Arc<LogStore>, found: Found, options: Options) -> Self {
@@ -191,8 +220,14 @@ impl Manifest {
         self.begin_on(snapshot)
     }
 
-    /// Begins a transaction on a snapshot of this manifest.
+    /// Begins a transaction on a snapshot of this manifest that is no pin's.
     pub fn begin_on(&self, snapshot: Snapshot) -> Result<Transaction> {
+        if snapshot.is_pinned() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "a pinned state can be read, no transaction can begin on it",
+            ));
+        }
         let manifest = self.0.io.cache.current()?.state.head.manifest;
         if snapshot.state().head.manifest != manifest {
             let theirs = snapshot.state().head.manifest;
@@ -250,9 +285,13 @@ impl Manifest {
                 .map(|reference| reference.object.bytes)
                 .sum(),
             runs: state.head.runs.len(),
+            tables: state.head.runs.iter().map(|run| run.tables.len()).sum(),
             run_bytes: state.head.runs.iter().map(Run::bytes).sum(),
             folded_through: state.head.folded_through(),
             maintenance: self.0.io.access.maintenance.counts(),
+            pins: state.head.pins.len(),
+            epoch: state.head.epoch,
+            collected_through: state.head.collected_through,
             settings: state.head.settings,
         })
     }
@@ -266,6 +305,10 @@ impl Manifest {
     ///
     /// What the store answered. Nothing is lost then: commits stay where they are.
     pub async fn maintain(&self) -> Result<()> {
+        // Due is what HEAD and the store's Date say, and a handle that sends nothing learns neither.
+        if self.collection_may_be_due()? {
+            self.refresh().await?;
+        }
         self.0.queue.maintain(self.0.options.commit_timeout).await
     }
 
@@ -273,6 +316,12 @@ impl Manifest {
     /// begun is done.
     pub async fn close(&self) {
         self.0.queue.close().await;
+    }
+
+    fn collection_may_be_due(&self) -> Result<bool> {
+        let head = &self.0.io.cache.current()?.state.head;
+        let unix_ms = self.0.io.access.date_may_be();
+        Ok(unix_ms.is_some_and(|unix_ms| is_due(head, unix_ms)))
     }
 
     pub(crate) async fn submit(&self, prepared: Prepared, timeout: Option<Duration>) -> Result<Receipt> {

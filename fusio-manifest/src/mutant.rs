@@ -67,12 +67,20 @@ pub enum Mutant {
     FoldOfOverlay,
     /// A log object is named although one of its transactions dropped out of the batch.
     ObjectNamedWithoutMember,
+    /// A collection takes names of HEAD's own epoch for garbage, which may be about to be referenced.
+    NoEpochFence,
+    /// A collection does not spare what pins need.
+    PinsNotSubtracted,
+    /// A state is pinned though what it needs may be deleted already.
+    CollectedStatePinned,
+    /// What is to be condemned is deleted before the HEAD that condemns it is acknowledged.
+    DeletedBeforeCondemned,
 }
 
 #[cfg(feature = "mutants")]
 impl Mutant {
     /// Every one of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::SkipValidation,
         Self::SkipKeyValidation,
         Self::SkipRangeValidation,
@@ -101,6 +109,10 @@ impl Mutant {
         Self::FoldLeavesInputs,
         Self::FoldOfOverlay,
         Self::ObjectNamedWithoutMember,
+        Self::NoEpochFence,
+        Self::PinsNotSubtracted,
+        Self::CollectedStatePinned,
+        Self::DeletedBeforeCondemned,
     ];
 }
 

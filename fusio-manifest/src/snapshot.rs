@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    error::Result, head_cache::Certified, head_io::HeadIo, key_range::KeyRange, run::Direction, state::State,
-    version::Entry, versions::Versions,
+    error::Result, head::Pin, head_cache::Certified, head_io::HeadIo, key_range::KeyRange, run::Direction,
+    state::State, version::Entry, versions::Versions,
 };
 
 /// One committed state, which never changes. A clone is two pointers.
@@ -14,11 +14,28 @@ use crate::{
 pub struct Snapshot {
     certified: Certified,
     io: Arc<HeadIo>,
+    pin: Option<Arc<Pin>>,
 }
 
 impl Snapshot {
     pub(crate) fn new(certified: Certified, io: Arc<HeadIo>) -> Self {
-        Self { certified, io }
+        Self {
+            certified,
+            io,
+            pin: None,
+        }
+    }
+
+    /// The same of a state that this pin keeps.
+    pub(crate) fn kept_by(self, pin: Pin) -> Self {
+        Self {
+            pin: Some(Arc::new(pin)),
+            ..self
+        }
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pin.is_some()
     }
 
     /// True if the look that showed this state was sent after `mark`.
@@ -41,8 +58,11 @@ impl Snapshot {
     }
 
     /// How long ago, at most, this was the newest state: counted from when the look at HEAD that showed it
-    /// was sent, on a clock that counts suspended time.
+    /// was sent, on a clock that counts suspended time. Of a pinned state nobody knows: the longest span there is.
     pub fn age(&self) -> Duration {
+        if self.is_pinned() {
+            return Duration::MAX;
+        }
         self.io.access.clock.now().saturating_sub(self.certified.sent.at)
     }
 
@@ -54,7 +74,10 @@ impl Snapshot {
     /// [`SnapshotExpired`](crate::ErrorKind::SnapshotExpired) if the state is older than the retention and its
     /// objects are gone.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        let version = self.io.version(self.state(), key.as_ref()).await?;
+        let version = match self.io.version(self.state(), key.as_ref()).await {
+            Ok(version) => version,
+            Err(error) => return Err(self.io.unreadable_though_pinned(self.pin.as_deref(), error).await),
+        };
         // Copied: a slice of a block would keep all of that block in memory.
         Ok(version.and_then(|version| version.value.as_deref().map(Bytes::copy_from_slice)))
     }
@@ -64,6 +87,7 @@ impl Snapshot {
         Scan {
             state: Arc::clone(self.state()),
             io: Arc::clone(&self.io),
+            pin: self.pin.clone(),
             range,
             direction: Direction::Forward,
             versions: None,
@@ -77,6 +101,7 @@ impl Snapshot {
 pub struct Scan {
     state: Arc<State>,
     io: Arc<HeadIo>,
+    pin: Option<Arc<Pin>>,
     range: KeyRange,
     direction: Direction,
     versions: Option<Versions>,
@@ -133,7 +158,8 @@ impl Scan {
             Ok(entry) => Ok(entry),
             Err(unread) => {
                 let deadline = self.io.tables.deadline();
-                Err(Box::pin(self.io.unreadable(unread, deadline)).await)
+                let error = Box::pin(self.io.unreadable(unread, deadline)).await;
+                Err(self.io.unreadable_though_pinned(self.pin.as_deref(), error).await)
             }
         }
     }

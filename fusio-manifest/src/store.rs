@@ -132,6 +132,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A word about where this is, for messages: `s3://bucket at endpoint`.
     fn describe(&self) -> String;
 
+    /// The `Date` of the newest answer, in milliseconds of Unix time: the store's own time, by which the retention of
+    /// what nothing references and the expiry of pins are measured. A wrapper passes on what its inner store tells.
+    ///
+    /// `None` before the first answer, and always of a store that does not tell: nothing is collected from it then, and
+    /// pins cannot expire.
+    fn date(&self) -> Option<u64> {
+        None
+    }
+
     /// Something that makes the store unfit or costly though its conditions hold, such as a bucket that
     /// keeps every version. Called once by `create`; the default asks nothing and says nothing.
     fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {

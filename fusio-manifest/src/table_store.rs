@@ -15,8 +15,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     frame::FormatError,
     head::{ObjectReference, Run, TableReference},
-    id::{ManifestId, ObjectName},
-    immutable::{Destination, Folder, Unread},
+    id::{Folder, ManifestId, ObjectName},
+    immutable::{Destination, Unread},
     spawned::Spawned,
     table::{Block, Built, Footer, lower_bound},
 };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::fate::Evidence;
 use crate::{
     error::{Error, ErrorKind, Result},
-    head::{Change, Head},
+    head::{Change, Edit, Head},
     head_cache::HeadCache,
     id::{Nonce, TransactionId},
     log_store::Logged,
@@ -29,6 +29,8 @@ pub(super) struct Body {
     pub(super) spills: bool,
     pub(super) folds: bool,
     pub(super) merges: bool,
+    /// What it changes beside commits and where they lie.
+    pub(super) edit: Option<Edit>,
     /// The log objects that it names first.
     logged: Logged,
 }
@@ -53,6 +55,7 @@ impl Body {
             spills: !change.swaps.is_empty(),
             folds: change.fold.is_some(),
             merges: change.merge.is_some(),
+            edit: change.edit.clone(),
             logged,
         })
     }

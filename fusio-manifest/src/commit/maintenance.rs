@@ -44,6 +44,7 @@ impl Wire {
             fold: fold.filter(|fold| !clash(fold)).cloned(),
             swaps,
             merge,
+            edit: None,
         }
     }
 
@@ -75,7 +76,7 @@ impl Wire {
         self.spill_if_ours(body, landed);
         // Lets go of what was swapped in just now.
         self.maintenance_for(landed);
-        if !self.folds_beside {
+        if !self.begins_beside {
             return;
         }
         let before = &body.base.head;
@@ -94,7 +95,7 @@ impl Wire {
         if !spill::is_due(landed) {
             self.spill.forget_failure();
         }
-        if spill::is_ours(&body.base.head, landed, body.spills) {
+        if spill::is_ours(&body.base.head, landed, body.spills || self.spill.is_behind()) {
             let deadline = self.spill_deadline();
             self.spill.begin(landed, &self.io.log, deadline, self.broken);
         }
@@ -107,12 +108,20 @@ impl Wire {
         }
         self.begin_fold(head, Urgency::Due, deadline, None);
         self.begin_merge(head, merge::due(head));
-        self.spill.is_under_way() || self.fold.is_under_way() || self.merge.is_under_way()
+        self.spill.is_under_way()
+            || self.fold.is_under_way()
+            || self.merge.is_under_way()
+            || self.collector.is_under_way()
     }
 
     /// Why something that is due could not be done.
     pub(super) fn maintenance_failure(&self) -> Option<Error> {
-        let failures = [self.spill.failure(), self.fold.failure(), self.merge.failure()];
+        let failures = [
+            self.spill.failure(),
+            self.fold.failure(),
+            self.merge.failure(),
+            self.collector.failure(),
+        ];
         failures.into_iter().flatten().next()
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Prepared, Reply, Submission,
     batch::conflict_error,
+    errand::Errand,
     layout::full,
     stored::{Stored, store},
     ticket::{Left, Ticket},
@@ -17,6 +18,7 @@ use crate::{
     access::Purpose,
     clock::{Moment, within},
     error::{Error, ErrorKind, Result},
+    head::{Edit, Objection},
     head_io::HeadIo,
     immutable::Destination,
     limits::LOG_OBJECTS_MAX,
@@ -43,6 +45,8 @@ pub(super) enum Request {
     Commit(Submission),
     /// Whatever maintenance is due, by this deadline.
     Maintain(Moment, oneshot::Sender<Result<()>>),
+    /// A change of HEAD that commits nothing.
+    Edit(Errand),
 }
 
 impl CommitQueue {
@@ -233,6 +237,21 @@ impl CommitQueue {
                 format!("maintenance was not done within {} ms", timeout.as_millis()),
             )),
         }
+    }
+
+    /// Makes a change of HEAD that commits nothing; tells why it cannot be made, if it cannot. If the caller gives up it
+    /// may be made all the same.
+    pub(crate) async fn edit(&self, edit: Edit, deadline: Moment) -> Result<Option<Objection>> {
+        let (reply, answer) = oneshot::channel();
+        let errand = Errand {
+            edit,
+            deadline,
+            reply,
+        };
+        self.reserve()?.send(Request::Edit(errand));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the handle's runtime has stopped")))
     }
 
     /// Takes no more commits, and returns when those in the queue are answered.

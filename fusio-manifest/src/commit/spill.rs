@@ -126,6 +126,8 @@ pub(super) enum Spill {
     Ready(Vec<Swap>),
     /// They could not be written, when HEAD carried so many bytes.
     Failed(Error, usize),
+    /// The epoch was raised while they were written: the same commits have to be written again.
+    Behind,
 }
 
 impl Spill {
@@ -141,7 +143,7 @@ impl Spill {
             Self::UnderWay(_) | Self::Ready(_) => return true,
             // A store that refuses is not asked again with every commit.
             Self::Failed(_, bytes) if head.inline_bytes() < *bytes + RETRY_BYTES => return false,
-            Self::Idle | Self::Failed(..) => {}
+            Self::Idle | Self::Failed(..) | Self::Behind => {}
         }
         let mut selection = Selection::of(head);
         if broken.by(Mutant::SpillLeavesOutLast) {
@@ -190,11 +192,15 @@ impl Spill {
         self.failure().map_or(Ok(()), Err)
     }
 
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay(_))
+    }
+
     /// Why the last one failed, if it did.
     pub(super) fn failure(&self) -> Option<Error> {
         match self {
             Self::Failed(error, _) => Some(error.clone()),
-            Self::Idle | Self::UnderWay(_) | Self::Ready(_) => None,
+            Self::Idle | Self::UnderWay(_) | Self::Ready(_) | Self::Behind => None,
         }
     }
 
@@ -220,22 +226,26 @@ impl Spill {
             {
                 swaps.clone()
             }
-            Self::Ready(_) => {
-                *self = Self::Idle;
+            Self::Ready(swaps) => {
+                *self = match head.stands_behind_fence(swaps) {
+                    true => Self::Behind,
+                    false => Self::Idle,
+                };
                 Vec::new()
             }
-            Self::Idle | Self::UnderWay(_) | Self::Failed(..) => Vec::new(),
+            Self::Idle | Self::UnderWay(_) | Self::Failed(..) | Self::Behind => Vec::new(),
         }
     }
 
-    pub(super) fn is_under_way(&self) -> bool {
-        matches!(self, Self::UnderWay(_))
+    /// True if what was written last could not be named because the epoch had been raised meanwhile.
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self, Self::Behind)
     }
 
     /// How many bytes it could move out of `head`: nothing while the last one waits to be swapped in, or failed.
     pub(super) fn spillable(&self, head: &Head) -> usize {
         match self {
-            Self::Idle | Self::UnderWay(_) => Selection::of(head).bytes,
+            Self::Idle | Self::UnderWay(_) | Self::Behind => Selection::of(head).bytes,
             Self::Ready(_) | Self::Failed(..) => 0,
         }
     }

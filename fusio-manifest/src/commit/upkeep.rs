@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{body::Body, publish::Published, queue::Request, wire::Wire};
+use super::{queue::Request, wire::Wire};
 use crate::{
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::Change,
-    log_store::Logged,
     state::State,
 };
 
@@ -35,6 +34,11 @@ impl Upkeep {
             // Nobody may be waiting any more.
             let _ = reply.send(result.clone());
         }
+    }
+
+    /// A HEAD that only maintains has landed: only races that are lost in a row say that others are at it.
+    pub(super) fn landed(&mut self) {
+        self.attempts = 0;
     }
 
     fn deadline(&self) -> Option<Moment> {
@@ -64,6 +68,9 @@ enum Stage {
 impl Wire {
     /// The next request; meanwhile the maintenance that somebody waits for.
     pub(super) async fn next_request(&mut self, receiver: &mut mpsc::Receiver<Request>) -> Next {
+        if self.run_errand().await {
+            return Next::Nothing;
+        }
         match self.stage() {
             None => match receiver.recv().await {
                 Some(request) => Next::Request(request),
@@ -81,7 +88,7 @@ impl Wire {
                         format!("maintenance lost {ATTEMPTS} races: others are at it"),
                     ))
                 } else {
-                    self.swap_in(base, &change, deadline).await
+                    self.send_alone(base, &change, deadline).await
                 };
                 if sent.is_err() {
                     self.upkeep.answer(&sent);
@@ -100,6 +107,7 @@ impl Wire {
                     _ = self.spill.finished(), if self.spill.is_under_way() => Next::Nothing,
                     () = self.fold.finished(), if self.fold.is_under_way() => Next::Nothing,
                     () = self.merge.finished(), if self.merge.is_under_way() => Next::Nothing,
+                    () = self.collector.finished(), if self.collector.is_under_way() => Next::Nothing,
                     () = clock.sleep(left) => {
                         self.upkeep.answer(&Err(out_of_time()));
                         Next::Nothing
@@ -130,7 +138,8 @@ impl Wire {
             Ok(base) => base,
             Err(error) => return Some(Stage::Done(Err(error))),
         };
-        let change = self.maintenance_for(&base.head);
+        let mut change = self.maintenance_for(&base.head);
+        change.edit = self.edit_for(&base, true);
         if change.maintains() {
             return Some(Stage::Written(base, Box::new(change), deadline));
         }
@@ -144,51 +153,27 @@ impl Wire {
         })
     }
 
-    /// Sends a HEAD that only maintains. Losing its race is no error.
-    pub(super) async fn swap_in(
-        &mut self,
-        base: Arc<State>,
-        change: &Change,
-        deadline: Moment,
-    ) -> Result<()> {
-        let nonce = self.nonce()?;
-        let body = Body::build(base, nonce, change, None, Logged::new())?;
-        match self.publisher.publish(&body, &[], deadline).await {
-            Published::Landed { sent, certified } => {
-                if let Some(certified) = certified {
-                    self.refresher.serve_waiting(sent, &certified);
-                }
-                // Only races that are lost in a row say that others are at it.
-                self.upkeep.attempts = 0;
-                Ok(())
-            }
-            Published::Lost => Ok(()),
-            Published::Refused(error) => Err(error),
-            Published::Unknown(cause) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("whether a HEAD that only maintains has landed is unknown: {cause}"),
-            )),
-        }
-    }
-
     /// What is written, or being written, would be garbage. What that makes due is left to others.
     pub(super) async fn finish_maintenance(&mut self) {
-        self.folds_beside = false;
+        self.begins_beside = false;
         let _ = self.spill.finished().await;
         self.fold.finished().await;
         self.merge.finished().await;
+        self.collector.finished().await;
         let deadline = self.spill_deadline();
         for _ in 0..ATTEMPTS {
             let Ok(base) = self.writable_state() else { return };
-            let change = self.maintenance_for(&base.head);
+            let mut change = self.maintenance_for(&base.head);
+            change.edit = self.collector.begun(&base.head);
             if !change.maintains() {
                 return;
             }
-            if let Err(error) = self.swap_in(base, &change, deadline).await {
+            if let Err(error) = self.send_alone(base, &change, deadline).await {
                 tracing::debug!(%error, "maintenance was left behind");
                 return;
             }
             let _ = self.spill.finished().await;
+            self.collector.finished().await;
         }
     }
 }

@@ -9,7 +9,9 @@ use super::{
     batch::{Batch, conflict_error},
     beside::Beside,
     body::Body,
+    collector::Collector,
     contention::{Contention, Draws},
+    errand::{self, EDIT_BYTES, Errands},
     gather::gather,
     layout::{Layout, Room, Step, full},
     publish::{Published, Publisher},
@@ -22,7 +24,7 @@ use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::{Fold, Merge},
+    head::{Edit, Fold, Merge},
     head_io::HeadIo,
     id::{HandleTag, Nonce},
     immutable::Destination,
@@ -45,10 +47,12 @@ pub(crate) struct Wire {
     pub(super) spill: Spill,
     pub(super) fold: Beside<Fold>,
     pub(super) merge: Beside<Merge>,
-    /// Folds and merges are begun by this handle's own commits.
-    pub(super) folds_beside: bool,
+    /// Folds, merges and steps of a collection are begun by this handle's own commits.
+    pub(super) begins_beside: bool,
     pub(super) queue: VecDeque<Submission>,
     pub(super) upkeep: Upkeep,
+    pub(super) errands: Errands,
+    pub(super) collector: Collector,
     pub(super) commit_timeout: Duration,
     pub(super) broken: Broken,
     arrivals: u64,
@@ -70,15 +74,18 @@ impl Wire {
             io: Arc::clone(&io),
             broken: options.broken(),
         };
+        let access = Arc::clone(&io.access);
         Self {
             io,
             refresher,
             publisher,
+            errands: Errands::default(),
+            collector: Collector::new(access, options.commit_timeout, options.broken()),
             contention: Contention::default(),
             spill: Spill::default(),
             fold: Beside::Idle,
             merge: Beside::Idle,
-            folds_beside: options.maintenance == Maintenance::Beside,
+            begins_beside: options.maintenance == Maintenance::Beside,
             queue: VecDeque::new(),
             upkeep: Upkeep::default(),
             commit_timeout: options.commit_timeout,
@@ -131,8 +138,10 @@ impl Wire {
                 self.spill.forget_failure();
                 self.fold.forget_failure();
                 self.merge.forget_failure();
+                self.collector.forget_failure();
                 self.upkeep.ask(deadline, reply);
             }
+            Request::Edit(errand) => self.errands.push(errand),
         }
     }
 
@@ -150,13 +159,19 @@ impl Wire {
         if !self.queue.is_empty() && self.do_share(&base.head).await {
             return Turn::Other;
         }
-        let maintenance = self.maintenance_for(&base.head);
+        let mut maintenance = self.maintenance_for(&base.head);
         let batch = Batch::assemble(&base, &mut self.queue, self.broken);
         if batch.members.is_empty() {
             return Turn::Other;
         }
         let layout = Layout::of(&batch.members, &base.head, self.broken);
         let room = Room::after(&base, &maintenance, self.spill.spillable(&base.head));
+        let edit = self.edit_for(&base, false);
+        if edit.is_some() {
+            let fixed = room.fixed + EDIT_BYTES;
+            // Commits first.
+            maintenance.edit = edit.filter(|_| layout.step(&Room { fixed, ..room }) == Step::Send);
+        }
         match layout.step(&room) {
             Step::Send => {}
             Step::AwaitSpill => {
@@ -203,6 +218,7 @@ impl Wire {
         if self.broken.by(Mutant::FoldOfOverlay) {
             self.fold_overlay(body);
         }
+        self.before_sending(body);
         let published = self
             .publisher
             .publish(body, &batch.members, batch.deadline())
@@ -212,6 +228,7 @@ impl Wire {
                 let commits = batch.members.len();
                 self.won(body);
                 answer(batch, body);
+                self.edited(body);
                 if let Some(certified) = certified {
                     self.refresher.serve_waiting(sent, &certified);
                     self.maintain_if_ours(body, &certified.state.head);
@@ -223,6 +240,7 @@ impl Wire {
                 batch.members = lost(batch.members);
             }
             Published::Refused(error) => {
+                self.not_edited(body, || error.clone());
                 batch
                     .members
                     .drain(..)
@@ -240,11 +258,21 @@ impl Wire {
                 return Turn::Other;
             }
             Published::Unknown(cause) => {
+                self.not_edited(body, || errand::unknown(&cause));
                 batch.members.drain(..).for_each(|member| member.unknown(&cause));
             }
         }
         batch.put_back(&mut self.queue);
         Turn::Other
+    }
+
+    /// A deliberate breakage: what is condemned is deleted before anybody is known to have condemned it.
+    pub(super) fn before_sending(&mut self, body: &Body) {
+        if self.broken.by(Mutant::DeletedBeforeCondemned)
+            && let (Some(Edit::Condemn { .. }), Some(collection)) = (&body.edit, body.head.collection)
+        {
+            self.collector.begin_deletion(&body.head, collection);
+        }
     }
 
     /// The state to build on, if this program may write at all.

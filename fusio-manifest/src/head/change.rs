@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FOLDED_MAX, FoldedCommit, Head, LogItem, LogReference, NONCES_KEPT, Run};
+use super::{Edit, FOLDED_MAX, FoldedCommit, Head, LogItem, LogReference, NONCES_KEPT, Run};
 use crate::{
     frame::FormatError,
     id::{Nonce, ObjectName, TransactionId},
@@ -51,12 +51,14 @@ pub(crate) struct Change {
     pub(crate) fold: Option<Fold>,
     /// What was merged, of the runs as they are before the fold.
     pub(crate) merge: Option<Merge>,
+    /// A step of a collection, or a pin.
+    pub(crate) edit: Option<Edit>,
 }
 
 impl Change {
-    /// True if it moves something that is committed already.
+    /// True if it changes anything beside new commits.
     pub(crate) fn maintains(&self) -> bool {
-        !self.swaps.is_empty() || self.fold.is_some() || self.merge.is_some()
+        !self.swaps.is_empty() || self.fold.is_some() || self.merge.is_some() || self.edit.is_some()
     }
 }
 
@@ -99,6 +101,9 @@ impl Head {
             }
             next.last_txn = next.last_txn.saturating_add(item.count());
             next.log.push(item.clone());
+        }
+        if let Some(edit) = &change.edit {
+            next.apply(edit)?;
         }
         next.check()?;
         Ok(next)
@@ -183,6 +188,12 @@ impl Head {
         swaps
             .iter()
             .all(|swap| swap.reference.object.name.epoch >= self.epoch && self.inline_at(swap).is_some())
+    }
+
+    /// True if all that stands here still, but the epoch was raised since.
+    pub(crate) fn stands_behind_fence(&self, swaps: &[Swap]) -> bool {
+        let behind = |swap: &Swap| swap.reference.object.name.epoch < self.epoch;
+        swaps.iter().any(behind) && swaps.iter().all(|swap| self.inline_at(swap).is_some())
     }
 
     /// Where the first of the swap's commits stands.

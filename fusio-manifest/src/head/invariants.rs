@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Head, NONCES_KEPT, references::FOLDED_MAX, references::PIN_NAME_BYTES_MAX, references::PINS_MAX,
+use super::{Head, NONCES_KEPT, references::FOLDED_MAX};
+use crate::{
+    frame::FormatError,
+    limits::{PIN_NAME_BYTES_MAX, PINS_MAX},
 };
-use crate::frame::FormatError;
 
 impl Head {
     /// Checks every invariant that one HEAD can show by itself.
@@ -90,24 +91,18 @@ impl Head {
                 ));
             }
         }
-        let tables = self
-            .runs
-            .iter()
-            .flat_map(|run| run.tables.iter().map(|table| table.object));
         let mut seen = HashSet::new();
-        for object in self.log_objects().map(|reference| reference.object).chain(tables) {
-            if object.name.epoch > self.epoch {
-                return Err(FormatError::damaged(format!(
-                    "object {} is of a later epoch",
-                    object.name
-                )));
+        for (_, name) in self.live() {
+            if name.epoch > self.epoch {
+                return Err(FormatError::damaged(format!("object {name} is of a later epoch")));
             }
-            if !seen.insert(object.name) {
-                return Err(FormatError::damaged(format!(
-                    "object {} is named twice",
-                    object.name
-                )));
+            if !seen.insert(name) {
+                return Err(FormatError::damaged(format!("object {name} is named twice")));
             }
+        }
+        let marked = self.collection.map_or(0, |collection| collection.marked_revision);
+        if self.collected_through.max(marked) > self.revision {
+            return Err(FormatError::damaged("a collection of a later revision"));
         }
         Ok(())
     }

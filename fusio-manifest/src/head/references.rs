@@ -8,10 +8,6 @@ use crate::{
     id::{Nonce, ObjectName, TransactionId},
 };
 
-/// The most pins of a manifest.
-pub(crate) const PINS_MAX: usize = 64;
-/// The longest name of a pin, in bytes.
-pub(crate) const PIN_NAME_BYTES_MAX: usize = 64;
 /// The most log objects that were folded, and the most commits, whose ids HEAD keeps.
 pub(crate) const FOLDED_MAX: usize = 64;
 

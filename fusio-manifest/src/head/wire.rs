@@ -191,6 +191,8 @@ pub(crate) struct Upkeep {
     pub(crate) pins: Vec<Pin>,
     #[prost(message, optional, tag = "2")]
     pub(crate) collection: Option<Collection>,
+    #[prost(uint64, tag = "3")]
+    pub(crate) fenced_unix_ms: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -215,6 +217,22 @@ pub(crate) struct Collection {
     pub(crate) listed_unix_ms: u64,
     #[prost(bool, tag = "4")]
     pub(crate) condemned: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct List {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) objects: Vec<ListedObject>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListedObject {
+    #[prost(uint32, tag = "1")]
+    pub(crate) folder: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) epoch: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) nonce: Bytes,
 }
 
 #[cfg(test)]

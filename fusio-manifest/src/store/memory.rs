@@ -16,9 +16,13 @@ use super::{
     StoreErrorKind,
     meter::{RequestClass, RequestMeter},
 };
+use crate::clock::{Clock as _, TokioClock};
 
 /// What one page of a listing, and one deletion, holds at most on S3.
 const PAGE: usize = 1_000;
+
+/// The time by the store's Date when a store is made, in milliseconds of Unix time: any will do.
+const FIRST_DATE: u64 = 1_700_000_000_000;
 
 #[derive(Debug, Clone)]
 struct Object {
@@ -26,11 +30,13 @@ struct Object {
     etag: ETag,
 }
 
-/// Objects in memory, with atomic conditions and the answers of S3. Clones share their content.
+/// Objects in memory, with atomic conditions and the answers of S3. Clones share their content. Its `Date` follows
+/// tokio's clock, so that it is virtual in a runtime whose time is paused.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
     meter: Arc<RequestMeter>,
+    clock: TokioClock,
 }
 
 impl MemoryStore {
@@ -45,6 +51,7 @@ impl MemoryStore {
         Self {
             objects: Arc::clone(&self.objects),
             meter,
+            clock: self.clock,
         }
     }
 
@@ -166,6 +173,11 @@ impl Store for MemoryStore {
     fn describe(&self) -> String {
         "memory".to_owned()
     }
+
+    fn date(&self) -> Option<u64> {
+        let passed = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
+        Some(FIRST_DATE.saturating_add(passed))
+    }
 }
 
 impl fmt::Debug for MemoryStore {
@@ -204,7 +216,7 @@ fn refused(operation: &'static str, key: &str, status: u16, message: &str) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::TokioClock, store::conformance};
+    use crate::store::conformance;
 
     #[tokio::test(start_paused = true)]
     async fn memory_conforms() {

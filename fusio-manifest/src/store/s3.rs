@@ -15,7 +15,7 @@ use md5::{Digest as _, Md5};
 
 use self::{
     answer::{Call, chain},
-    transmit::{Seen, Transmit},
+    transmit::{LastDate, Seen, Transmit},
 };
 use super::{
     BoxFuture, ETag, GetAnswer, GetOptions, ListPage, ListedObject, PutMode, Store, StoreError,
@@ -48,6 +48,7 @@ struct Shared {
     bucket: String,
     place: String,
     attempt_timeout: Duration,
+    date: Arc<LastDate>,
 }
 
 impl S3Store {
@@ -63,6 +64,7 @@ impl S3Store {
             bucket: config.bucket_name().to_owned(),
             place,
             attempt_timeout: config.attempt_span(),
+            date: Arc::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -96,6 +98,7 @@ impl S3Store {
             bytes,
             meter: Arc::clone(&self.meter),
             seen: Arc::clone(&seen),
+            date: Arc::clone(&self.shared.date),
         };
         (seen, transmit)
     }
@@ -295,6 +298,10 @@ impl Store for S3Store {
 
     fn describe(&self) -> String {
         format!("s3://{} at {}", self.shared.bucket, self.shared.place)
+    }
+
+    fn date(&self) -> Option<u64> {
+        self.shared.date.unix_ms()
     }
 
     fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {

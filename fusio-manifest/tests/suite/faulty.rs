@@ -441,6 +441,10 @@ impl Store for FaultyStore {
     fn describe(&self) -> String {
         "faulty memory".to_owned()
     }
+
+    fn date(&self) -> Option<u64> {
+        self.inner.date()
+    }
 }
 
 impl fmt::Debug for FaultyStore {

@@ -12,6 +12,14 @@ mod broken_tables;
 #[cfg(test)]
 mod catch_up;
 #[cfg(test)]
+mod collect;
+#[cfg(test)]
+mod collect_folds;
+#[cfg(test)]
+mod collect_races;
+#[cfg(test)]
+mod destroy;
+#[cfg(test)]
 mod fault_table;
 #[cfg(test)]
 mod faulty;
@@ -44,6 +52,8 @@ mod measured;
 #[cfg(feature = "mutants")]
 mod mutants;
 #[cfg(test)]
+mod numbered;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod outcomes_at_random;
@@ -55,6 +65,8 @@ mod outcomes_of_callers;
 mod outcomes_of_late_puts;
 #[cfg(test)]
 mod outcomes_of_unread_heads;
+#[cfg(test)]
+mod pins;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]

@@ -61,6 +61,16 @@ async fn the_s3_store_passes_the_conformance_suite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_answer_tells_the_stores_date_refusals_too() {
+    let server = server("");
+    let (store, _) = store(&server).await;
+    assert_eq!(store.date(), None);
+    store.get("missing", GetOptions::default()).await.unwrap_err();
+    // The server's clock is this machine's: later than when this test was written.
+    assert!(store.date().unwrap() > 1_700_000_000_000, "{:?}", store.date());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn create_refuses_a_store_that_ignores_conditions_and_names_the_condition() {
     let server = server("any ignore-conditions");
     let (store, _) = store(&server).await;

@@ -138,6 +138,18 @@ fn footers_match_the_schema(pool: &DescriptorPool) {
     matches_schema(pool, "TableFooter", &footer);
 }
 
+fn lists_match_the_schema(pool: &DescriptorPool) {
+    let listed = ListedObject {
+        folder: 1,
+        epoch: 2,
+        nonce: wide(3),
+    };
+    let list = List {
+        objects: vec![listed],
+    };
+    matches_schema(pool, "List", &list);
+}
+
 #[test]
 fn every_message_matches_the_schema() {
     let pool = pool();
@@ -200,8 +212,10 @@ fn every_message_matches_the_schema() {
         &Upkeep {
             pins: vec![pin],
             collection: Some(collection),
+            fenced_unix_ms: 3,
         },
     );
+    lists_match_the_schema(&pool);
 }
 
 #[test]
@@ -230,6 +244,8 @@ fn every_message_of_the_schema_is_written_by_hand() {
         "Upkeep",
         "Pin",
         "Collection",
+        "List",
+        "ListedObject",
     ];
     assert_eq!(names, known);
 }

@@ -216,4 +216,8 @@ impl Store for Broken {
     fn describe(&self) -> String {
         format!("memory that {:?}", self.flaw)
     }
+
+    fn date(&self) -> Option<u64> {
+        self.inner.date()
+    }
 }

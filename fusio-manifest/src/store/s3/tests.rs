@@ -9,6 +9,16 @@ fn ranges_become_headers_with_an_inclusive_end() {
     }
 }
 
+#[test]
+fn dates_are_learnt_from_the_header_and_nothing_from_what_is_none() {
+    let date = LastDate::default();
+    assert_eq!(date.unix_ms(), None);
+    date.learn("Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_eq!(date.unix_ms(), Some(784_111_777_000));
+    date.learn("yesterday");
+    assert_eq!(date.unix_ms(), Some(784_111_777_000));
+}
+
 #[tokio::test]
 async fn a_dead_port_is_a_connection_error_that_names_the_endpoint() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use aws_sdk_s3::config::{
@@ -10,6 +10,7 @@ use aws_sdk_s3::config::{
     interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
 };
 use aws_smithy_runtime_api::{box_error::BoxError, client::interceptors::dyn_dispatch_hint};
+use aws_smithy_types::date_time::{DateTime, Format};
 
 use crate::store::{
     ETag,
@@ -36,6 +37,30 @@ impl Seen {
     }
 }
 
+/// The Date of the newest answer that had one.
+#[derive(Debug, Default)]
+pub(super) struct LastDate(AtomicU64);
+
+impl LastDate {
+    /// In milliseconds of Unix time; `None` before the first.
+    pub(super) fn unix_ms(&self) -> Option<u64> {
+        // Relaxed: the number stands by itself.
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            unix_ms => Some(unix_ms),
+        }
+    }
+
+    /// Takes note of a Date header; one that is none changes nothing.
+    pub(super) fn learn(&self, header: &str) {
+        let date = DateTime::from_str(header, Format::HttpDate).ok();
+        let unix_ms = date.and_then(|date| date.to_millis().ok());
+        if let Some(unix_ms) = unix_ms.and_then(|unix_ms| u64::try_from(unix_ms).ok()) {
+            self.0.store(unix_ms, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The interceptor of one call.
 #[derive(Debug)]
 pub(super) struct Transmit {
@@ -44,6 +69,7 @@ pub(super) struct Transmit {
     pub(super) bytes: usize,
     pub(super) meter: Arc<RequestMeter>,
     pub(super) seen: Arc<Seen>,
+    pub(super) date: Arc<LastDate>,
 }
 
 #[dyn_dispatch_hint]
@@ -73,6 +99,9 @@ impl Intercept for Transmit {
         if let Some(header) = context.response().headers().get("etag") {
             // A second answer cannot come: every call is one attempt.
             let _ = self.seen.etag.set(ETag::new(header));
+        }
+        if let Some(header) = context.response().headers().get("date") {
+            self.date.learn(header);
         }
         Ok(())
     }

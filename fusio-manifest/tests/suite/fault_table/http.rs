@@ -205,4 +205,8 @@ impl Store for Exposed {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn date(&self) -> Option<u64> {
+        self.inner.date()
+    }
 }

@@ -53,6 +53,7 @@ fn transmit(seen: &Arc<Seen>) {
         bytes: 3,
         meter: Arc::clone(&meter),
         seen: Arc::clone(seen),
+        date: Arc::default(),
     };
     let mut context = InterceptorContext::new(Input::erase(()));
     context.enter_serialization_phase();

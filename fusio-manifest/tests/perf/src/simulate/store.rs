@@ -23,6 +23,9 @@ const SHORTEST: Duration = Duration::from_micros(100);
 /// How long the store on S3 waits for an answer.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 
+/// The store's Date at the clock's origin, in milliseconds of Unix time: any will do.
+const FIRST_DATE: u64 = 1_700_000_000_000;
+
 /// What one deletion takes at most.
 const DELETE_MAX: usize = 1_000;
 
@@ -226,6 +229,11 @@ impl Store for SimulatedStore {
 
     fn describe(&self) -> String {
         "the simulated store".to_owned()
+    }
+
+    fn date(&self) -> Option<u64> {
+        let passed = u64::try_from(self.bucket.clock.now().as_millis()).unwrap_or(u64::MAX);
+        Some(FIRST_DATE.saturating_add(passed))
     }
 
     fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {

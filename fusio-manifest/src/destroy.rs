@@ -1,0 +1,159 @@
+//! Removes a whole manifest.
+//!
+//! HEAD goes first: from then on nobody can commit, open or adopt it, and no reader meets a manifest of which half is
+//! missing. What lies below the prefix without a HEAD is what a destruction that was killed has left, or what a lost
+//! HEAD named; `create` refuses to begin there, and a second call finishes.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    access::{Access, Purpose, patience},
+    clock::Moment,
+    error::{Error, ErrorKind, Result},
+    frame::{self, Kind},
+    id::{Keys, ManifestId, is_manifest_object, is_probe_object, manifest_of},
+    maintenance::collect::delete_all,
+    options::Options,
+    store::{GetAnswer, GetOptions, ListPage, Store, StoreErrorKind, meter::RequestClass},
+};
+
+/// What one deletion takes at most.
+const DELETE_MAX: usize = 1_000;
+
+/// How many of the keys that stay are told.
+const NAMED_MAX: usize = 16;
+
+/// What became of a manifest that was to be removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Destroyed {
+    /// Whether there was a HEAD.
+    pub head: bool,
+    /// How many other objects were deleted.
+    pub objects: u64,
+    /// How many objects below the prefix were left because they are not this manifest's.
+    pub foreign: u64,
+    /// The first keys of those.
+    pub foreign_keys: Vec<String>,
+}
+
+/// What is to go.
+enum Target {
+    /// HEAD is there, and belongs to this manifest.
+    Manifest(ManifestId),
+    /// There is no HEAD: what lies there belongs to nobody.
+    Remains,
+}
+
+pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Options) -> Result<Destroyed> {
+    options.validate()?;
+    let access = Access::new(store, Keys::new(prefix), options);
+    let patience = options.commit_timeout;
+    let deadline = || access.clock.now().saturating_add(patience);
+    let mut destroyed = Destroyed::default();
+    let target = match owner(&access, deadline()).await? {
+        Some(manifest) => {
+            delete_all(&access, &[access.keys.head().to_owned()], deadline()).await?;
+            destroyed.head = true;
+            Target::Manifest(manifest)
+        }
+        None => Target::Remains,
+    };
+    let mut after: Option<String> = None;
+    let mut keys = Vec::new();
+    loop {
+        let page = page(&access, after.as_deref(), deadline()).await?;
+        let listed: BTreeSet<ManifestId> = page
+            .objects
+            .iter()
+            .filter_map(|object| manifest_of(access.keys.prefix(), &object.key))
+            .collect();
+        let spared = spared(&access, &target, &listed, deadline()).await?;
+        for object in &page.objects {
+            let prefix = access.keys.prefix();
+            let ours = match manifest_of(prefix, &object.key) {
+                Some(manifest) => is_manifest_object(prefix, &object.key) && !spared.contains(&manifest),
+                None => is_probe_object(prefix, &object.key),
+            };
+            if ours {
+                keys.push(object.key.clone());
+            } else if object.key != access.keys.head() {
+                destroyed.foreign += 1;
+                if destroyed.foreign_keys.len() < NAMED_MAX {
+                    destroyed.foreign_keys.push(object.key.clone());
+                }
+            }
+        }
+        for batch in keys.chunks(DELETE_MAX) {
+            delete_all(&access, batch, deadline()).await?;
+        }
+        destroyed.objects += keys.len() as u64;
+        keys.clear();
+        match page.objects.last() {
+            Some(last) if page.more => after = Some(last.key.clone()),
+            _ => return Ok(destroyed),
+        }
+    }
+}
+
+/// Whose HEAD is there, if one is.
+async fn owner(access: &Access, deadline: Moment) -> Result<Option<ManifestId>> {
+    let key = access.keys.head();
+    let mut backoff = patience();
+    loop {
+        let error = match access
+            .get(key, GetOptions::default(), deadline, Purpose::Path)
+            .await
+        {
+            Ok(GetAnswer::Found { bytes, .. }) => {
+                return match frame::open(Kind::Head, bytes) {
+                    Ok((manifest, _)) => Ok(Some(manifest)),
+                    Err(error) => Err(error.in_object(key)),
+                };
+            }
+            Ok(GetAnswer::NotModified) => {
+                let message = format!("object {key}: 304 to a request without a condition");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            Err(error) => error,
+        };
+        if error.kind == StoreErrorKind::NotFound {
+            return Ok(None);
+        }
+        if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
+            return Err(Error::from_store("reading HEAD", error));
+        }
+    }
+}
+
+/// The manifests of these whose objects stay.
+///
+/// Somebody may create one where there is no HEAD. Its HEAD is there before any object of it, so that objects of a
+/// manifest which has no HEAD after they were listed belong to nobody.
+async fn spared(
+    access: &Access,
+    target: &Target,
+    listed: &BTreeSet<ManifestId>,
+    deadline: Moment,
+) -> Result<BTreeSet<ManifestId>> {
+    match target {
+        Target::Manifest(manifest) => Ok(listed.iter().filter(|id| *id != manifest).copied().collect()),
+        Target::Remains if listed.is_empty() => Ok(BTreeSet::new()),
+        Target::Remains => Ok(owner(access, deadline).await?.into_iter().collect()),
+    }
+}
+
+async fn page(access: &Access, after: Option<&str>, deadline: Moment) -> Result<ListPage> {
+    let prefix = access.keys.prefix();
+    let mut backoff = patience();
+    loop {
+        access.maintenance.count(RequestClass::List);
+        let page = access.store.list(prefix, after);
+        let error = match access.bounded("LIST", prefix, access.limit(deadline), page).await {
+            Ok(page) => return Ok(page),
+            Err(error) => error,
+        };
+        if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
+            return Err(Error::from_store("listing the objects of the manifest", error));
+        }
+    }
+}
