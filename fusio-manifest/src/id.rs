@@ -230,19 +230,10 @@ fn is_id(digits: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// True if `key` is one that this engine gives to an immutable object below `prefix`
-/// (`<32 hex digits>/<folder>/...`).
+/// True if `key` is one that this engine gives to an immutable object of any manifest below `prefix`
+/// (`<32 hex digits>/<folder>/<epoch>-<nonce>`): what looks nearly like it is somebody else's.
 pub(crate) fn is_manifest_object(prefix: &str, key: &str) -> bool {
-    let Some(rest) = key.strip_prefix(prefix) else {
-        return false;
-    };
-    let mut parts = rest.split('/');
-    let (Some(id), Some(folder), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    id.len() == 32
-        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && matches!(folder, "log" | "table" | "pin" | "list")
+    manifest_of(prefix, key).is_some_and(|manifest| Keys::new(prefix).parse(manifest, key).is_some())
 }
 
 #[cfg(test)]
@@ -273,6 +264,8 @@ mod tests {
         assert!(!is_manifest_object("a/", &format!("b/{id}/log/x")));
         assert!(!is_manifest_object("a/", &format!("a/{id}/other/x")));
         assert!(!is_manifest_object("a/", "a/not-an-id/log/x"));
+        assert!(!is_manifest_object("a/", &format!("a/{id}/log/2026-01-01.txt")));
+        assert!(!is_manifest_object("a/", &format!("{key}/x")));
     }
 
     #[test]

@@ -43,8 +43,8 @@
 //!
 //! # Limits
 //!
-//! See [`limits`]. Commits are folded into sorted runs, read by blocks, so a manifest has no largest size; this version
-//! does not delete what it no longer needs.
+//! See [`limits`]. Commits are folded into sorted runs, read by blocks, so a manifest may be far larger than
+//! memory. What nothing references any more is deleted after the retention.
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use destroy::Destroyed;

@@ -118,7 +118,8 @@ pub struct Options {
     /// share the next look. 8 keeps the median within 1 % of a bare GET at 100 reads/s; 1 saves money, about
     /// 37 GETs/s at most on S3 Standard. Default 8; 1 to 1,024.
     pub refreshes_in_flight: usize,
-    /// How long a commit may take when its caller names no deadline. Default 30 s.
+    /// How long a commit may take when its caller names no deadline. Maintenance beside the commits has as long for a
+    /// spill, a fold or a request of a collection, and never less than two requests. Default 30 s.
     pub commit_timeout: Duration,
     /// How long a read may take, its retries included. Default 30 s.
     pub read_timeout: Duration,

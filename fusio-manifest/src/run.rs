@@ -160,7 +160,8 @@ impl RunCursor {
         }
     }
 
-    /// The next entry; `None` at the end of the range. After an error the same may be asked again.
+    /// The next entry; `None` at the end of the range. After an error, or if the future is dropped, blocks may be missing:
+    /// the reader has to be made anew.
     pub(crate) async fn next(&mut self) -> Result<Option<Entry>, Unread> {
         loop {
             if let Some(entry) = self.take() {

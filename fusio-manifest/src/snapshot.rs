@@ -1,6 +1,6 @@
 //! An immutable view of one committed state.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Bound, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -88,6 +88,7 @@ impl Snapshot {
             state: Arc::clone(self.state()),
             io: Arc::clone(&self.io),
             pin: self.pin.clone(),
+            rest: range.clone(),
             range,
             direction: Direction::Forward,
             versions: None,
@@ -103,6 +104,8 @@ pub struct Scan {
     io: Arc<HeadIo>,
     pin: Option<Arc<Pin>>,
     range: KeyRange,
+    /// What was not passed on yet.
+    rest: KeyRange,
     direction: Direction,
     versions: Option<Versions>,
 }
@@ -116,13 +119,15 @@ impl Scan {
             Direction::Backward => Direction::Forward,
         };
         Self {
+            rest: self.range.clone(),
             direction,
             versions: None,
             ..self
         }
     }
 
-    /// The next entry; `None` at the end of the range. After an error it may be asked for again.
+    /// The next entry; `None` at the end of the range. After an error, and if the future is dropped, it may be asked for
+    /// again: nothing is left out.
     pub async fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
         loop {
             let Some(entry) = self.next_version().await? else {
@@ -147,20 +152,42 @@ impl Scan {
 
     /// The next key in its newest version, which may be its deletion.
     pub(crate) async fn next_version(&mut self) -> Result<Option<Entry>> {
-        let next = match &mut self.versions {
-            Some(versions) => versions.next().await,
-            None => match Versions::of(&self.state, &self.io.tables, &self.range, self.direction).await {
-                Ok(versions) => self.versions.insert(versions).next().await,
+        // Put back only with an answer: an error, or a caller that does not wait for it, may leave blocks behind that were
+        // asked for and not passed on. What is left of the range is then begun anew.
+        let begun = match self.versions.take() {
+            Some(versions) => Ok(versions),
+            None => Versions::of(&self.state, &self.io.tables, &self.rest, self.direction).await,
+        };
+        let next = match begun {
+            Ok(mut versions) => match versions.next().await {
+                Ok(entry) => {
+                    self.versions = Some(versions);
+                    Ok(entry)
+                }
                 Err(unread) => Err(unread),
             },
+            Err(unread) => Err(unread),
         };
         match next {
-            Ok(entry) => Ok(entry),
+            Ok(entry) => {
+                if let Some(entry) = &entry {
+                    self.passed(&entry.key);
+                }
+                Ok(entry)
+            }
             Err(unread) => {
                 let deadline = self.io.tables.deadline();
                 let error = Box::pin(self.io.unreadable(unread, deadline)).await;
                 Err(self.io.unreadable_though_pinned(self.pin.as_deref(), error).await)
             }
+        }
+    }
+
+    fn passed(&mut self, key: &Bytes) {
+        let passed = Bound::Excluded(key.clone());
+        match self.direction {
+            Direction::Forward => self.rest.start = passed,
+            Direction::Backward => self.rest.end = passed,
         }
     }
 }

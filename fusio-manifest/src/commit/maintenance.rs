@@ -1,8 +1,9 @@
 //! What the wire does beside its commits: which maintenance is due, who does it, and what of it the next HEAD carries.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
+    beside::Attempt,
     body::Body,
     fold::{self, Plan, Urgency},
     merge, spill,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     access::Purpose,
-    clock::Moment,
+    clock::{Moment, within},
     error::Error,
     head::{Change, Head, Input, Run},
     immutable::Destination,
@@ -18,9 +19,13 @@ use crate::{
     state::Overlay,
 };
 
-/// By how many log objects HEAD grows before a fold that failed is tried again; and by how many runs, before a merge.
+/// By how many log objects HEAD grows before a fold that failed is tried again at once; and by how many runs, before a
+/// merge.
 const RETRY_OBJECTS: u64 = 4;
 const RETRY_RUNS: u64 = 1;
+
+/// How long a commit waits at a hard limit: a merge may take far longer than any caller has time.
+const SHARE_MAX: Duration = Duration::from_secs(5);
 
 impl Wire {
     /// What the HEAD that follows `head` carries of what is ready.
@@ -56,19 +61,30 @@ impl Wire {
         if head.log_objects().count() >= settings.log_objects_max as usize && !self.fold.is_ready() {
             self.begin_fold(head, Urgency::HardLimit, self.spill_deadline(), None);
             if self.fold.is_under_way() {
-                // If it fails, commits go on for as long as HEAD has room.
-                self.fold.finished().await;
-                return true;
+                return self.wait_for_share(true).await;
             }
         }
         if head.runs.len() >= settings.runs_max as usize && !self.merge.is_ready() {
             self.begin_merge(head, merge::at_hard_limit(head));
             if self.merge.is_under_way() {
-                self.merge.finished().await;
-                return true;
+                return self.wait_for_share(false).await;
             }
         }
         false
+    }
+
+    /// Waits for the fold, or for the merge, that is under way; false if that takes too long. If it fails or takes too
+    /// long, commits go on for as long as HEAD has room.
+    async fn wait_for_share(&mut self, fold: bool) -> bool {
+        let clock = Arc::clone(&self.io.access.clock);
+        let finished = async {
+            if fold {
+                self.fold.finished().await;
+            } else {
+                self.merge.finished().await;
+            }
+        };
+        within(&*clock, SHARE_MAX, finished).await.is_some()
     }
 
     /// After a HEAD of this handle has landed: begins what it made due.
@@ -140,9 +156,10 @@ impl Wire {
             return;
         };
         let to = self.destination(head, deadline);
-        let (objects, broken) = (plan.objects as u64, self.broken);
+        let broken = self.broken;
+        let attempt = self.attempt(head.log_objects().count(), RETRY_OBJECTS);
         let work = fold::write(Arc::clone(&self.io), to, head.settings, plan, overlay, broken);
-        self.fold.begin(objects, RETRY_OBJECTS, work);
+        self.fold.begin(attempt, work);
     }
 
     fn begin_merge(&mut self, head: &Head, picked: Option<std::ops::Range<usize>>) {
@@ -152,11 +169,19 @@ impl Wire {
         };
         let inputs: Vec<Run> = head.runs.get(range).unwrap_or_default().to_vec();
         // It may take long; what it writes may be named for as long as nobody collects it.
-        let lasts = head.settings.retention.max(self.commit_timeout);
+        let lasts = head.settings.retention.max(self.maintenance_timeout);
         let deadline = self.io.access.clock.now().saturating_add(lasts);
         let to = self.destination(head, deadline);
         let work = merge::write(Arc::clone(&self.io), to, head.settings, inputs, self.broken);
-        self.merge.begin(head.runs.len() as u64, RETRY_RUNS, work);
+        self.merge.begin(self.attempt(head.runs.len(), RETRY_RUNS), work);
+    }
+
+    fn attempt(&self, amount: usize, more: u64) -> Attempt {
+        Attempt {
+            begun: self.io.access.clock.now(),
+            amount: amount as u64,
+            more,
+        }
     }
 
     fn destination(&self, head: &Head, deadline: Moment) -> Destination {

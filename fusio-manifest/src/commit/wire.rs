@@ -53,7 +53,8 @@ pub(crate) struct Wire {
     pub(super) upkeep: Upkeep,
     pub(super) errands: Errands,
     pub(super) collector: Collector,
-    pub(super) commit_timeout: Duration,
+    /// How long a piece of maintenance may take, apart from merges.
+    pub(super) maintenance_timeout: Duration,
     pub(super) broken: Broken,
     arrivals: u64,
     tag: Option<HandleTag>,
@@ -75,12 +76,14 @@ impl Wire {
             broken: options.broken(),
         };
         let access = Arc::clone(&io.access);
+        // Who lets callers give up early does not mean that folds may never be done.
+        let maintenance_timeout = options.commit_timeout.max(options.request_timeout * 2);
         Self {
             io,
             refresher,
             publisher,
             errands: Errands::default(),
-            collector: Collector::new(access, options.commit_timeout, options.broken()),
+            collector: Collector::new(access, maintenance_timeout, options.broken()),
             contention: Contention::default(),
             spill: Spill::default(),
             fold: Beside::Idle,
@@ -88,7 +91,7 @@ impl Wire {
             begins_beside: options.maintenance == Maintenance::Beside,
             queue: VecDeque::new(),
             upkeep: Upkeep::default(),
-            commit_timeout: options.commit_timeout,
+            maintenance_timeout,
             broken: options.broken(),
             arrivals: 0,
             tag: None,
@@ -332,7 +335,11 @@ impl Wire {
     }
 
     pub(super) fn spill_deadline(&self) -> Moment {
-        self.io.access.clock.now().saturating_add(self.commit_timeout)
+        self.io
+            .access
+            .clock
+            .now()
+            .saturating_add(self.maintenance_timeout)
     }
 
     /// The nonce of this handle's next HEAD.

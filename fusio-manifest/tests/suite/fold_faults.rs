@@ -1,17 +1,18 @@
 //! Folds and merges that go wrong: commits go on, nothing is lost, nothing is named that is not there.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use fusio_manifest::{CommitOutcome, ErrorKind, Freshness, MemoryStore, SharedSettings};
+use bytes::Bytes;
+use fusio_manifest::{CommitOutcome, ErrorKind, Freshness, KeyRange, Manifest, MemoryStore, SharedSettings};
 
 use crate::{
-    faulty::{Fault, Gate},
+    faulty::{Fault, FaultyStore, Gate},
     fold::{Content, folded_soon, holds, step},
     outcomes::every_fault,
     spill::KIB,
     support::{
-        cached, final_state, founded_with, increment, incremented, open, open_faulty, options, pause, put,
-        settle, tables,
+        PREFIX, cached, final_state, founded_with, increment, incremented, open, open_faulty, options, pause,
+        put, settle, tables, within,
     },
 };
 
@@ -243,5 +244,88 @@ async fn an_unknown_outcome_is_found_among_the_folded() {
         assert_eq!((entries["count"].as_ref(), txn), (b"2".as_slice(), 22));
         manifest.close().await;
         founder.close().await;
+    }
+}
+
+/// Keys and values in their order, as a scan gives them.
+type Entries = Vec<(Bytes, Bytes)>;
+
+/// A manifest whose blocks are all to be read from the store, and what it holds.
+async fn unread() -> (MemoryStore, Entries) {
+    let (store, founder) = founded_with(folded_soon()).await;
+    let mut content = Content::new();
+    for number in 0..60 {
+        step(&founder, number, &mut content).await.unwrap();
+    }
+    assert!(founder.info().unwrap().folded_through > 50);
+    let all = founder
+        .scan(KeyRange::all())
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    founder.close().await;
+    (store, all)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_failed_goes_on_with_every_entry() {
+    let (store, all) = unread().await;
+    for reversed in [false, true] {
+        let (faulty, reader) = open_faulty(&store, options(2)).await;
+        let snapshot = reader.snapshot(Freshness::Cached).await.unwrap();
+        let scan = snapshot.scan(KeyRange::all());
+        let mut scan = if reversed { scan.reversed() } else { scan };
+        let (mut seen, mut errors) = (Entries::new(), 0);
+        loop {
+            if seen.len() % 10 == 3 && errors < 20 {
+                faulty.on_table_get(Fault::StatusBefore(403));
+            }
+            match scan.next().await {
+                Ok(Some(entry)) => seen.push(entry),
+                Ok(None) => break,
+                Err(_) => errors += 1,
+            }
+        }
+        assert!(errors > 3, "{errors} errors");
+        if reversed {
+            seen.reverse();
+        }
+        assert_eq!(seen, all);
+        reader.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_was_not_waited_for_goes_on_with_every_entry() {
+    const LATENCY: Duration = Duration::from_millis(30);
+    let (store, all) = unread().await;
+    for reversed in [false, true] {
+        let slow = FaultyStore::over(store.clone()).with_latency(LATENCY);
+        let reader = Manifest::open(Arc::new(slow), PREFIX, options(2)).await.unwrap();
+        let snapshot = reader.snapshot(Freshness::Cached).await.unwrap();
+        let scan = snapshot.scan(KeyRange::all());
+        let mut scan = if reversed { scan.reversed() } else { scan };
+        let (mut seen, mut dropped) = (Entries::new(), 0);
+        loop {
+            let next = match within(LATENCY / 2, scan.next()).await {
+                Some(next) => next,
+                None => {
+                    dropped += 1;
+                    scan.next().await
+                }
+            };
+            match next.unwrap() {
+                Some(entry) => seen.push(entry),
+                None => break,
+            }
+        }
+        assert!(dropped > 3, "{dropped} were dropped");
+        if reversed {
+            seen.reverse();
+        }
+        assert_eq!(seen, all);
+        reader.close().await;
     }
 }

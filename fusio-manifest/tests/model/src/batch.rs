@@ -126,7 +126,7 @@ impl Step<'_> {
     pub(crate) fn conflicts_with_state(&self, id: TransactionId, base: &Head) -> Result<bool, Gone> {
         let caller = self.state.caller(id);
         let folded_unseen = base.folded_through() > caller.snapshot;
-        let nothing_in_tail = self.configuration.is_broken_by(Broken::NothingInTail);
+        let nothing_in_tail = self.configuration.is_broken_by(Broken::SkipReadAgain);
         let reads = self.configuration.transaction(id).reads.iter();
         for (key, observed) in reads.zip(&caller.observed) {
             let newest = self.state.store.newest_in_log(self.configuration, base, *key)?;
@@ -203,7 +203,7 @@ impl Step<'_> {
         let queued: Vec<TransactionId> = handle.queue.iter().filter(large).copied().collect();
         let fenced_by_writer = !matches!(
             self.configuration.broken,
-            Some(Broken::NoEpochFence | Broken::NameUsedTwice)
+            Some(Broken::OldEpochNamed | Broken::NameUsedTwice)
         );
         let stored = |id: &TransactionId| match &self.state.caller(*id).stored {
             Some(stored) => {

@@ -6,7 +6,7 @@ pub enum Broken {
     /// Commits are not validated: what they read may have been overwritten.
     SkipValidation,
     /// What was folded away unseen is not read again: nothing in the tail means that nothing happened.
-    NothingInTail,
+    SkipReadAgain,
     /// A conflict with a transaction of the same batch is told before the batch has landed.
     BatchConflictAtOnce,
     /// A failed precondition is believed without looking whether it was this body's own success.
@@ -18,7 +18,7 @@ pub enum Broken {
     /// A caller who leaves a body is told that it is not committed.
     UnknownToldAsFailed,
     /// `outcome` answers "no" while HEAD still is the base.
-    NoAtBase,
+    AtBaseToldAsNotCommitted,
     /// A body whose nonce is no longer remembered counts as dead, wherever its transactions stand.
     ForgottenMeansDead,
     /// HEAD counts as a body's base as long as it has no more commits, whoever has replaced it meanwhile.
@@ -40,31 +40,31 @@ pub enum Broken {
     /// A fold is swapped in where the log goes on behind it: I1 with `<` instead of equality.
     OrderByLess,
     /// Tombstones are dropped from a run that is not the oldest.
-    TombstonesDropped,
+    DropsTombstones,
     /// A live object is named only inside another: a spill takes references along.
     NamedInsideAnother,
     /// Who loses a fold deletes the run that it wrote.
     LoserDeletes,
     /// Objects of an epoch before HEAD's are named all the same.
-    NoEpochFence,
+    OldEpochNamed,
     /// The collector lists without having raised the epoch first.
-    ListWithoutFence,
+    NoEpochFence,
     /// What the fence refuses is written again under its old name, and counts as of the HEAD that is held by then.
     NameUsedTwice,
     /// What pins need is deleted with the rest.
     PinsNotSubtracted,
     /// A state can be pinned from before what has been collected.
-    NoCollectedThrough,
+    CollectedStatePinned,
     /// Objects are deleted when the HEAD that condemns them is sent, not when it has landed.
-    DeletedBeforeLanded,
+    DeletedBeforeCondemned,
     /// Objects are condemned as soon as they are listed.
     RetentionNotAwaited,
     /// A fresh read uses the state that its handle has.
     ReadCached,
     /// A fresh read shares a look that was sent before it began.
-    SharedTooEarly,
+    RefreshSentTooEarly,
     /// A response that was overtaken counts as a store that went back.
     OvertakenMeansWentBack,
     /// A response that was overtaken is installed.
-    LowerInstalled,
+    LowerRevisionInstalled,
 }

@@ -140,7 +140,7 @@ impl Step<'_> {
         match token.fate(self.configuration, store, &store.head) {
             Fate::Landed => token.commit.map(|(txn, _)| Stage::Committed(txn)),
             Fate::Dead => Some(Stage::NotCommitted(Why::Asked)),
-            Fate::AtBase if self.configuration.is_broken_by(Broken::NoAtBase) => {
+            Fate::AtBase if self.configuration.is_broken_by(Broken::AtBaseToldAsNotCommitted) => {
                 Some(Stage::NotCommitted(Why::Asked))
             }
             Fate::AtBase | Fate::NotVisible => None,

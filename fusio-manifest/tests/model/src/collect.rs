@@ -17,7 +17,7 @@ impl Step<'_> {
 
     pub(crate) fn raise_epoch(&mut self, handle: usize) {
         self.state.budget.collect -= 1;
-        let upkeep = if self.configuration.is_broken_by(Broken::ListWithoutFence) {
+        let upkeep = if self.configuration.is_broken_by(Broken::NoEpochFence) {
             let head = self.built_from(handle);
             self.fenced(&head, head.epoch)
         } else {
@@ -80,7 +80,7 @@ impl Step<'_> {
     pub(crate) fn deletable(&self, handle: usize) -> Vec<ObjectName> {
         let handle = &self.state.handles[handle];
         let head = match &handle.wire {
-            Some(publishing) if self.configuration.is_broken_by(Broken::DeletedBeforeLanded) => {
+            Some(publishing) if self.configuration.is_broken_by(Broken::DeletedBeforeCondemned) => {
                 &publishing.body.head
             }
             _ => &handle.cache,
@@ -162,7 +162,7 @@ impl Upkeep {
             Self::Condemn { .. } => {
                 if let Some(collection) = &mut next.collection {
                     collection.condemned = true;
-                    if !configuration.is_broken_by(Broken::NoCollectedThrough) {
+                    if !configuration.is_broken_by(Broken::CollectedStatePinned) {
                         next.collected_through = next.collected_through.max(collection.marked_revision);
                     }
                 }

@@ -44,7 +44,7 @@ impl Step<'_> {
         else {
             return;
         };
-        let is_oldest = head.runs.is_empty() || self.configuration.is_broken_by(Broken::TombstonesDropped);
+        let is_oldest = head.runs.is_empty() || self.configuration.is_broken_by(Broken::DropsTombstones);
         if is_oldest {
             newest.retain(|_, entry| self.configuration.value(entry.id).is_some());
         }

@@ -12,7 +12,7 @@
 //! ```text
 //! cargo run -p manifest-model                      # what the tests explore
 //! cargo run -p manifest-model -- large             # larger worlds, minutes each
-//! cargo run -p manifest-model -- NoEpochFence      # those whose name holds a word
+//! cargo run -p manifest-model -- OldEpochNamed      # those whose name holds a word
 //! ```
 #![expect(
     clippy::indexing_slicing,

@@ -55,7 +55,7 @@ impl Step<'_> {
             self.returned(seen, &[floor]);
         } else if in_flight < self.configuration.refreshes_in_flight {
             self.send_look(handle, vec![floor]);
-        } else if self.configuration.is_broken_by(Broken::SharedTooEarly) {
+        } else if self.configuration.is_broken_by(Broken::RefreshSentTooEarly) {
             if let Some(look) = self.state.handles[handle].looks.last_mut() {
                 look.serves.push(floor);
             }
@@ -103,7 +103,7 @@ impl Step<'_> {
             return;
         }
         if let Some(Reply::Found(head)) = &look.reply {
-            if self.configuration.is_broken_by(Broken::LowerInstalled) {
+            if self.configuration.is_broken_by(Broken::LowerRevisionInstalled) {
                 self.state.handles[handle].cache = Arc::clone(head);
             }
             self.install(handle, head);

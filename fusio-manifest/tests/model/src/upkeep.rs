@@ -142,7 +142,7 @@ impl Step<'_> {
     /// I3: true if a body on `base` may name an object that was written ahead of it.
     pub(crate) fn is_before_fence(&self, name: ObjectName, base: &Head) -> bool {
         match self.configuration.broken {
-            Some(Broken::NoEpochFence) => true,
+            Some(Broken::OldEpochNamed) => true,
             // It is written again under its old name, where it still lies.
             Some(Broken::NameUsedTwice) => name.epoch >= base.epoch || self.state.store.get(name).is_some(),
             _ => name.epoch >= base.epoch,

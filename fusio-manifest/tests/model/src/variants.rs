@@ -138,7 +138,7 @@ pub(crate) fn of_commits() -> Vec<Variant> {
         ),
         variant(Broken::UnknownMeansLost, retries, &[DOUBLED], &[]),
         variant(Broken::UnknownToldAsFailed, commits, &[FALSELY], &["Leave"]),
-        variant(Broken::NoAtBase, commits, &[FALSELY], &["Ask"]),
+        variant(Broken::AtBaseToldAsNotCommitted, commits, &[FALSELY], &["Ask"]),
         variant(Broken::BaseJudgedByCommits, spills, &[VAIN], &["Spill", "Look"]),
         variant(Broken::ForgottenMeansDead, spills, &[DOUBLED], &[]),
         variant(
@@ -165,14 +165,14 @@ pub(crate) fn of_commits() -> Vec<Variant> {
 pub(crate) fn of_objects() -> Vec<Variant> {
     use configurations::{folds, log_objects, merges, racing_folds, spills};
     vec![
-        variant(Broken::NothingInTail, folds, &[SERIALIZABLE], &["Spill", "Fold"]),
+        variant(Broken::SkipReadAgain, folds, &[SERIALIZABLE], &["Spill", "Fold"]),
         variant(Broken::SpillLeavesOutLast, spills, &[LOST], &["Spill"]),
         variant(Broken::SpillOfUnlanded, racing_folds, &[], &[]),
         variant(Broken::LandedSwapByNumbers, racing_folds, &[], &[]),
         variant(Broken::SwapByNumbers, spills, &[LOST, RESURRECTED], &["Spill"]),
         variant(Broken::OrderByLess, racing_folds, &[LOST], &["Fold"]),
         variant(Broken::LoserDeletes, racing_folds, &[HEAD], &["Fold"]),
-        variant(Broken::TombstonesDropped, merges, &[RESURRECTED], &["Fold"]),
+        variant(Broken::DropsTombstones, merges, &[RESURRECTED], &["Fold"]),
         variant(Broken::NamedInsideAnother, log_objects, &[HEAD], &["Delete"]),
     ]
 }
@@ -180,12 +180,17 @@ pub(crate) fn of_objects() -> Vec<Variant> {
 pub(crate) fn of_collection() -> Vec<Variant> {
     use configurations::{fence, pins};
     vec![
-        variant(Broken::NoEpochFence, fence, &[HEAD], &["RaiseEpoch", "Delete"]),
-        variant(Broken::ListWithoutFence, fence, &[HEAD], &["List", "Delete"]),
+        variant(Broken::OldEpochNamed, fence, &[HEAD], &["RaiseEpoch", "Delete"]),
+        variant(Broken::NoEpochFence, fence, &[HEAD], &["List", "Delete"]),
         variant(Broken::NameUsedTwice, fence, &[HEAD], &["RaiseEpoch", "Delete"]),
         variant(Broken::PinsNotSubtracted, pins, &[PIN], &["Pin", "Delete"]),
-        variant(Broken::NoCollectedThrough, pins, &[PIN], &["Pin", "Delete"]),
-        variant(Broken::DeletedBeforeLanded, pins, &[PIN], &["Condemn", "Delete"]),
+        variant(Broken::CollectedStatePinned, pins, &[PIN], &["Pin", "Delete"]),
+        variant(
+            Broken::DeletedBeforeCondemned,
+            pins,
+            &[PIN],
+            &["Condemn", "Delete"],
+        ),
         variant(
             Broken::RetentionNotAwaited,
             pins,
@@ -199,8 +204,8 @@ pub(crate) fn of_reads() -> Vec<Variant> {
     use configurations::reads;
     vec![
         variant(Broken::ReadCached, reads, &[STALE], &["Read"]),
-        variant(Broken::SharedTooEarly, reads, &[STALE], &["AnswerLook"]),
+        variant(Broken::RefreshSentTooEarly, reads, &[STALE], &["AnswerLook"]),
         variant(Broken::OvertakenMeansWentBack, reads, &[ALARM], &["ReceiveLook"]),
-        variant(Broken::LowerInstalled, reads, &[STALE], &["ReceiveLook"]),
+        variant(Broken::LowerRevisionInstalled, reads, &[STALE], &["ReceiveLook"]),
     ]
 }
