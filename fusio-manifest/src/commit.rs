@@ -34,6 +34,7 @@ mod maintenance;
 mod merge;
 mod publish;
 mod queue;
+mod racing;
 mod spill;
 mod standings;
 mod stored;

@@ -11,7 +11,7 @@ use crate::{
     clock::Moment,
     error::{Error, ErrorKind, Result},
     frame::{self, Kind},
-    id::{Keys, ManifestId, is_manifest_object, is_probe_object, manifest_of},
+    id::{Keys, ManifestId, is_probe_object, manifest_of},
     maintenance::collect::delete_all,
     options::Options,
     store::{GetAnswer, GetOptions, ListPage, Store, StoreErrorKind, meter::RequestClass},
@@ -71,7 +71,7 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
         for object in &page.objects {
             let prefix = access.keys.prefix();
             let ours = match manifest_of(prefix, &object.key) {
-                Some(manifest) => is_manifest_object(prefix, &object.key) && !spared.contains(&manifest),
+                Some(manifest) => access.keys.is_object(&object.key) && !spared.contains(&manifest),
                 None => is_probe_object(prefix, &object.key),
             };
             if ours {

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::Head,
     head_io::{Fetched, Gone},
-    id::{ManifestId, Nonce, is_manifest_object},
+    id::{ManifestId, Nonce},
     immutable::Unread,
     log_store::{LogStore, Logged},
     options::Options,
@@ -164,7 +164,7 @@ async fn find_orphan(access: &Access) -> Result<Option<String>> {
         if let Some(orphan) = page
             .objects
             .iter()
-            .find(|object| is_manifest_object(prefix, &object.key))
+            .find(|object| access.keys.is_object(&object.key))
         {
             return Ok(Some(orphan.key.clone()));
         }

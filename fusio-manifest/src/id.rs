@@ -203,6 +203,12 @@ impl Keys {
         Some((folder, ObjectName::parse(name)?))
     }
 
+    /// True if this engine gives `key` to an immutable object of any manifest below the prefix: what looks nearly like it
+    /// is somebody else's.
+    pub(crate) fn is_object(&self, key: &str) -> bool {
+        manifest_of(&self.prefix, key).is_some_and(|manifest| self.parse(manifest, key).is_some())
+    }
+
     /// What every key below this manifest's prefix begins with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -230,12 +236,6 @@ fn is_id(digits: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// True if `key` is one that this engine gives to an immutable object of any manifest below `prefix`
-/// (`<32 hex digits>/<folder>/<epoch>-<nonce>`): what looks nearly like it is somebody else's.
-pub(crate) fn is_manifest_object(prefix: &str, key: &str) -> bool {
-    manifest_of(prefix, key).is_some_and(|manifest| Keys::new(prefix).parse(manifest, key).is_some())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,23 +249,23 @@ mod tests {
 
     #[test]
     fn manifest_objects_are_told_from_other_keys() {
-        let id = "0".repeat(32);
+        let (keys, id) = (Keys::new("a"), "0".repeat(32));
         let name = ObjectName {
             epoch: 1,
             nonce: Nonce::from_bits(0xff),
         };
-        let key = Keys::new("a").object(ManifestId::from_bits(0), Folder::Log, name);
+        let key = keys.object(ManifestId::from_bits(0), Folder::Log, name);
         assert_eq!(
             key,
             format!("a/{id}/log/0000000000000001-000000000000000000000000000000ff")
         );
-        assert!(is_manifest_object("a/", &key));
-        assert!(!is_manifest_object("a/", "a/HEAD"));
-        assert!(!is_manifest_object("a/", &format!("b/{id}/log/x")));
-        assert!(!is_manifest_object("a/", &format!("a/{id}/other/x")));
-        assert!(!is_manifest_object("a/", "a/not-an-id/log/x"));
-        assert!(!is_manifest_object("a/", &format!("a/{id}/log/2026-01-01.txt")));
-        assert!(!is_manifest_object("a/", &format!("{key}/x")));
+        assert!(keys.is_object(&key));
+        assert!(!keys.is_object("a/HEAD"));
+        assert!(!keys.is_object(&format!("b/{id}/log/x")));
+        assert!(!keys.is_object(&format!("a/{id}/other/x")));
+        assert!(!keys.is_object("a/not-an-id/log/x"));
+        assert!(!keys.is_object(&format!("a/{id}/log/2026-01-01.txt")));
+        assert!(!keys.is_object(&format!("{key}/x")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     access::{Access, Purpose, patience},
     clock::Moment,
     error::{Error, ErrorKind, Result},
+    head::Head,
     id::{Folder, ManifestId, Nonce, ObjectName},
     store::{GetAnswer, GetOptions, PutMode, StoreErrorKind},
 };
@@ -47,6 +48,18 @@ pub(crate) struct Destination {
     pub(crate) epoch: u64,
     pub(crate) deadline: Moment,
     pub(crate) purpose: Purpose,
+}
+
+impl Destination {
+    /// For a writer who holds `head`: the epoch is that of the HEAD held before the first copy is sent (I3).
+    pub(crate) fn by(head: &Head, deadline: Moment, purpose: Purpose) -> Self {
+        Self {
+            manifest: head.manifest,
+            epoch: head.epoch,
+            deadline,
+            purpose,
+        }
+    }
 }
 
 impl Access {

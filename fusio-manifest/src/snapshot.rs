@@ -5,8 +5,8 @@ use std::{ops::Bound, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    error::Result, head::Pin, head_cache::Certified, head_io::HeadIo, key_range::KeyRange, run::Direction,
-    state::State, version::Entry, versions::Versions,
+    error::Result, head::Pin, head_cache::Certified, head_io::HeadIo, immutable::Unread, key_range::KeyRange,
+    run::Direction, state::State, version::Entry, versions::Versions,
 };
 
 /// One committed state, which never changes. A clone is two pointers.
@@ -152,35 +152,29 @@ impl Scan {
 
     /// The next key in its newest version, which may be its deletion.
     pub(crate) async fn next_version(&mut self) -> Result<Option<Entry>> {
-        // Put back only with an answer: an error, or a caller that does not wait for it, may leave blocks behind that were
-        // asked for and not passed on. What is left of the range is then begun anew.
-        let begun = match self.versions.take() {
-            Some(versions) => Ok(versions),
-            None => Versions::of(&self.state, &self.io.tables, &self.rest, self.direction).await,
-        };
-        let next = match begun {
-            Ok(mut versions) => match versions.next().await {
-                Ok(entry) => {
-                    self.versions = Some(versions);
-                    Ok(entry)
-                }
-                Err(unread) => Err(unread),
-            },
-            Err(unread) => Err(unread),
-        };
-        match next {
-            Ok(entry) => {
-                if let Some(entry) = &entry {
-                    self.passed(&entry.key);
-                }
-                Ok(entry)
-            }
+        match self.advance().await {
+            Ok(entry) => Ok(entry),
             Err(unread) => {
                 let deadline = self.io.tables.deadline();
                 let error = Box::pin(self.io.unreadable(unread, deadline)).await;
                 Err(self.io.unreadable_though_pinned(self.pin.as_deref(), error).await)
             }
         }
+    }
+
+    async fn advance(&mut self) -> Result<Option<Entry>, Unread> {
+        // Put back only with an answer: an error, or a caller that does not wait for it, may leave blocks behind that were
+        // asked for and not passed on. What is left of the range is then begun anew.
+        let mut versions = match self.versions.take() {
+            Some(versions) => versions,
+            None => Versions::of(&self.state, &self.io.tables, &self.rest, self.direction).await?,
+        };
+        let entry = versions.next().await?;
+        self.versions = Some(versions);
+        if let Some(entry) = &entry {
+            self.passed(&entry.key);
+        }
+        Ok(entry)
     }
 
     fn passed(&mut self, key: &Bytes) {

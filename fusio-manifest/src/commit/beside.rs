@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::{
-    clock::Moment,
+    clock::{Clock, Moment, within},
     error::{Error, ErrorKind, Result},
 };
 
@@ -78,6 +78,11 @@ impl<T: Send + 'static> Beside<T> {
             let done = answer.await.unwrap_or_else(|_| Err(stopped()));
             self.end(done, attempt);
         }
+    }
+
+    /// The same for so long at most; false if it goes on.
+    pub(super) async fn finished_within(&mut self, clock: &dyn Clock, span: Duration) -> bool {
+        within(clock, span, self.finished()).await.is_some()
     }
 
     fn end(&mut self, done: Result<T>, attempt: Attempt) {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access::Purpose,
-    clock::{Moment, within},
+    clock::Moment,
     error::Error,
     head::{Change, Head, Input, Run},
     immutable::Destination,
@@ -24,7 +24,8 @@ use crate::{
 const RETRY_OBJECTS: u64 = 4;
 const RETRY_RUNS: u64 = 1;
 
-/// How long a commit waits at a hard limit: a merge may take far longer than any caller has time.
+/// How long a commit waits at a hard limit: a merge may take far longer than any caller has time. If it takes longer, or
+/// fails, commits go on for as long as HEAD has room.
 const SHARE_MAX: Duration = Duration::from_secs(5);
 
 impl Wire {
@@ -53,38 +54,26 @@ impl Wire {
         }
     }
 
-    /// At a hard limit a commit first does its share: true if it has waited for that, and HEAD may be another by now.
+    /// At a hard limit a commit first does its share: true if it has waited until that was done, or could not be, and HEAD
+    /// may be another by now.
     pub(super) async fn do_share(&mut self, head: &Head) -> bool {
         let settings = &head.settings;
+        let clock = Arc::clone(&self.io.access.clock);
         self.fold.poll();
         self.merge.poll();
         if head.log_objects().count() >= settings.log_objects_max as usize && !self.fold.is_ready() {
-            self.begin_fold(head, Urgency::HardLimit, self.spill_deadline(), None);
+            self.begin_fold(head, Urgency::HardLimit, self.maintenance_deadline(), None);
             if self.fold.is_under_way() {
-                return self.wait_for_share(true).await;
+                return self.fold.finished_within(&*clock, SHARE_MAX).await;
             }
         }
         if head.runs.len() >= settings.runs_max as usize && !self.merge.is_ready() {
             self.begin_merge(head, merge::at_hard_limit(head));
             if self.merge.is_under_way() {
-                return self.wait_for_share(false).await;
+                return self.merge.finished_within(&*clock, SHARE_MAX).await;
             }
         }
         false
-    }
-
-    /// Waits for the fold, or for the merge, that is under way; false if that takes too long. If it fails or takes too
-    /// long, commits go on for as long as HEAD has room.
-    async fn wait_for_share(&mut self, fold: bool) -> bool {
-        let clock = Arc::clone(&self.io.access.clock);
-        let finished = async {
-            if fold {
-                self.fold.finished().await;
-            } else {
-                self.merge.finished().await;
-            }
-        };
-        within(&*clock, SHARE_MAX, finished).await.is_some()
     }
 
     /// After a HEAD of this handle has landed: begins what it made due.
@@ -97,7 +86,7 @@ impl Wire {
         }
         let before = &body.base.head;
         if fold::is_ours(before, landed, body.folds) {
-            self.begin_fold(landed, Urgency::Due, self.spill_deadline(), None);
+            self.begin_fold(landed, Urgency::Due, self.maintenance_deadline(), None);
         }
         if merge::is_ours(before, landed, body.merges || body.folds) {
             self.begin_merge(landed, merge::due(landed));
@@ -112,7 +101,7 @@ impl Wire {
             self.spill.forget_failure();
         }
         if spill::is_ours(&body.base.head, landed, body.spills || self.spill.is_behind()) {
-            let deadline = self.spill_deadline();
+            let deadline = self.maintenance_deadline();
             self.spill.begin(landed, &self.io.log, deadline, self.broken);
         }
     }
@@ -145,7 +134,7 @@ impl Wire {
     pub(super) fn fold_overlay(&mut self, body: &Body) {
         let state = body.state(&self.io.cache, body.base.etag.clone());
         if let (Ok(state), true) = (state, fold::is_ours(&body.base.head, &body.head, true)) {
-            let deadline = self.spill_deadline();
+            let deadline = self.maintenance_deadline();
             self.begin_fold(&body.base.head, Urgency::HardLimit, deadline, Some(state.overlay));
         }
     }
@@ -155,7 +144,7 @@ impl Wire {
             self.fold.forget_failure();
             return;
         };
-        let to = self.destination(head, deadline);
+        let to = Destination::by(head, deadline, Purpose::Maintenance);
         let broken = self.broken;
         let attempt = self.attempt(head.log_objects().count(), RETRY_OBJECTS);
         let work = fold::write(Arc::clone(&self.io), to, head.settings, plan, overlay, broken);
@@ -171,7 +160,7 @@ impl Wire {
         // It may take long; what it writes may be named for as long as nobody collects it.
         let lasts = head.settings.retention.max(self.maintenance_timeout);
         let deadline = self.io.access.clock.now().saturating_add(lasts);
-        let to = self.destination(head, deadline);
+        let to = Destination::by(head, deadline, Purpose::Maintenance);
         let work = merge::write(Arc::clone(&self.io), to, head.settings, inputs, self.broken);
         self.merge.begin(self.attempt(head.runs.len(), RETRY_RUNS), work);
     }
@@ -181,15 +170,6 @@ impl Wire {
             begun: self.io.access.clock.now(),
             amount: amount as u64,
             more,
-        }
-    }
-
-    fn destination(&self, head: &Head, deadline: Moment) -> Destination {
-        Destination {
-            manifest: head.manifest,
-            epoch: head.epoch,
-            deadline,
-            purpose: Purpose::Maintenance,
         }
     }
 }

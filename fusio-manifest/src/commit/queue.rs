@@ -203,12 +203,7 @@ impl CommitQueue {
         if state.head.log_objects().count() >= LOG_OBJECTS_MAX {
             return Err(full());
         }
-        let to = Destination {
-            manifest: state.head.manifest,
-            epoch: state.head.epoch,
-            deadline,
-            purpose: Purpose::Path,
-        };
+        let to = Destination::by(&state.head, deadline, Purpose::Path);
         let commit = LoggedCommit {
             id: prepared.id,
             writes: prepared.writes.clone(),

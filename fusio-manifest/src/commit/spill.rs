@@ -155,12 +155,7 @@ impl Spill {
         if selection.bytes == 0 {
             return false;
         }
-        let to = Destination {
-            manifest: head.manifest,
-            epoch: head.epoch,
-            deadline,
-            purpose: Purpose::Maintenance,
-        };
+        let to = Destination::by(head, deadline, Purpose::Maintenance);
         let (reply, answer) = oneshot::channel();
         let (log, carried) = (Arc::clone(log), head.inline_bytes());
         tokio::spawn(async move {

@@ -160,7 +160,7 @@ impl Wire {
         self.fold.finished().await;
         self.merge.finished().await;
         self.collector.finished().await;
-        let deadline = self.spill_deadline();
+        let deadline = self.maintenance_deadline();
         for _ in 0..ATTEMPTS {
             let Ok(base) = self.writable_state() else { return };
             let mut change = self.maintenance_for(&base.head);

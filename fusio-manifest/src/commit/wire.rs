@@ -10,7 +10,7 @@ use super::{
     beside::Beside,
     body::Body,
     collector::Collector,
-    contention::{Contention, Draws},
+    contention::Contention,
     errand::{self, EDIT_BYTES, Errands},
     gather::gather,
     layout::{Layout, Room, Step, full},
@@ -26,7 +26,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::{Edit, Fold, Merge},
     head_io::HeadIo,
-    id::{HandleTag, Nonce},
+    id::HandleTag,
     immutable::Destination,
     limits::LOG_OBJECTS_MAX,
     log::LoggedCommit,
@@ -43,7 +43,7 @@ pub(crate) struct Wire {
     pub(super) io: Arc<HeadIo>,
     pub(super) refresher: Arc<Refresher>,
     pub(super) publisher: Publisher,
-    contention: Contention,
+    pub(super) contention: Contention,
     pub(super) spill: Spill,
     pub(super) fold: Beside<Fold>,
     pub(super) merge: Beside<Merge>,
@@ -57,7 +57,7 @@ pub(crate) struct Wire {
     pub(super) maintenance_timeout: Duration,
     pub(super) broken: Broken,
     arrivals: u64,
-    tag: Option<HandleTag>,
+    pub(super) tag: Option<HandleTag>,
 }
 
 /// What one turn of the wire came to.
@@ -297,12 +297,7 @@ impl Wire {
     /// is by then.
     async fn upload(&mut self, base: &State, mut batch: Batch) {
         let stretches = batch.inline_stretches(&base.head, self.broken);
-        let to = Destination {
-            manifest: base.head.manifest,
-            epoch: base.head.epoch,
-            deadline: batch.deadline(),
-            purpose: Purpose::Path,
-        };
+        let to = Destination::by(&base.head, batch.deadline(), Purpose::Path);
         let commits = |range: &std::ops::Range<usize>| -> Vec<LoggedCommit> {
             let members = batch.members.get(range.clone()).unwrap_or_default();
             let commit = |member: &Submission| LoggedCommit {
@@ -327,60 +322,19 @@ impl Wire {
 
     /// HEAD has no room until a spill has moved something out of it.
     async fn make_room(&mut self, base: &State) {
-        let deadline = self.spill_deadline();
+        let deadline = self.maintenance_deadline();
         if self.spill.begin(&base.head, &self.io.log, deadline, self.broken) {
             // If it fails, the batch goes to a log object instead, or learns why it cannot.
             let _ = self.spill.finished().await;
         }
     }
 
-    pub(super) fn spill_deadline(&self) -> Moment {
+    pub(super) fn maintenance_deadline(&self) -> Moment {
         self.io
             .access
             .clock
             .now()
             .saturating_add(self.maintenance_timeout)
-    }
-
-    /// The nonce of this handle's next HEAD.
-    pub(super) fn nonce(&mut self) -> Result<Nonce> {
-        let entropy = &*self.io.access.entropy;
-        let tag = match self.tag {
-            Some(tag) => tag,
-            None => *self.tag.insert(HandleTag::draw(entropy)?),
-        };
-        Ok(tag.nonce(entropy)?)
-    }
-
-    /// A body has landed: from now on others may go first, if this handle has met any lately.
-    fn won(&mut self, body: &Body) {
-        let (get, put) = self.io.cache.latencies();
-        let access = &self.io.access;
-        self.contention.learn(&body.head.nonces);
-        let own = HandleTag::of(body.nonce());
-        if let (Ok(whether), Ok(how_long)) = (access.entropy.unit(), access.entropy.unit()) {
-            let draws = Draws { whether, how_long };
-            self.contention.won(access.clock.now(), own, get, put, draws);
-        }
-    }
-
-    fn lost_race(&mut self) {
-        self.contention.lost_race(self.io.access.clock.now());
-        if let Ok(current) = self.io.cache.current() {
-            self.contention.learn(&current.state.head.nonces);
-        }
-    }
-
-    /// Waits while others are to go first; false if there was nothing to wait for.
-    async fn let_others_go_first(&self) -> bool {
-        let clock = &self.io.access.clock;
-        match self.contention.pause(clock.now()) {
-            Some(pause) => {
-                clock.sleep(pause).await;
-                true
-            }
-            None => false,
-        }
     }
 }
 

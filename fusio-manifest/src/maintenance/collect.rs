@@ -58,12 +58,7 @@ impl Collect {
             return Ok(None);
         }
         let bytes = list::encode(self.head.manifest, &objects);
-        let to = Destination {
-            manifest: self.head.manifest,
-            epoch: self.head.epoch,
-            deadline: self.deadline(),
-            purpose: Purpose::Maintenance,
-        };
+        let to = Destination::by(&self.head, self.deadline(), Purpose::Maintenance);
         let list = object::put(&self.access, Folder::List, to, bytes).await?;
         let listed_unix_ms = self.access.store.date().ok_or_else(|| {
             Error::new(

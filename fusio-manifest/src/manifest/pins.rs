@@ -73,12 +73,7 @@ impl Manifest {
                 return Err(refused(name, objection));
             }
             let access = &self.0.io.access;
-            let to = Destination {
-                manifest: head.manifest,
-                epoch: head.epoch,
-                deadline,
-                purpose: Purpose::Maintenance,
-            };
+            let to = Destination::by(head, deadline, Purpose::Maintenance);
             let pin = Pin {
                 name: name.to_owned(),
                 revision,
