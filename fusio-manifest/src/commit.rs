@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
     clock::Moment,
@@ -68,7 +68,7 @@ enum Reply {
     Told(Result<Receipt>),
     /// Nothing yet: the overlay cannot tell whether what it read still holds. Its caller has to read it again, so that
     /// nobody else waits for that.
-    ReadAgain(Box<Prepared>, Option<Arc<Stored>>),
+    ReadAgain(Box<Prepared>, Option<Arc<Stored>>, OwnedSemaphorePermit),
 }
 
 /// One in the queue, with the line back to its caller.
@@ -82,6 +82,8 @@ struct Submission {
     reply: oneshot::Sender<Reply>,
     /// Its place in the queue, given by the wire.
     arrival: u64,
+    /// It is one of so many that may be under way.
+    admission: OwnedSemaphorePermit,
 }
 
 impl Submission {
@@ -92,20 +94,25 @@ impl Submission {
             snapshot: self.prepared.snapshot,
             attempts: self.ticket.answered(),
         };
+        // Before its caller comes back with the next one.
+        drop(self.admission);
         // A caller that is gone has been told nothing, or that the outcome is unknown: both stay true.
         let _ = self.reply.send(Reply::Told(Ok(receipt)));
     }
 
     fn failed(self, error: Error) {
         let attempts = self.ticket.answered();
+        drop(self.admission);
         let _ = self.reply.send(Reply::Told(Err(error.with_attempts(attempts))));
     }
 
     fn read_again(self) {
         // A caller that is gone has left the queue: it is not committed.
-        let _ = self
-            .reply
-            .send(Reply::ReadAgain(Box::new(self.prepared), self.stored));
+        let _ = self.reply.send(Reply::ReadAgain(
+            Box::new(self.prepared),
+            self.stored,
+            self.admission,
+        ));
     }
 
     /// The PUT that may have carried it is neither known to have landed nor known not to.

@@ -20,7 +20,7 @@ pub enum ErrorKind {
     CommitUnknown,
     /// The deadline passed. Not committed: nothing was sent, or what was sent lost its race.
     DeadlineExceeded,
-    /// The handle's commit queue is full. Not committed: slow down.
+    /// As many commits of the handle are under way as may be. Not committed: slow down.
     Busy,
     /// The snapshot is older than what this handle can still validate. Begin again.
     SnapshotTooOld,

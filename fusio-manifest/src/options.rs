@@ -125,8 +125,8 @@ pub struct Options {
     pub read_timeout: Duration,
     /// How long one request may take before its answer counts as lost. Default 15 s.
     pub request_timeout: Duration,
-    /// Commits that may wait for the wire; one more is refused as [`ErrorKind::Busy`]. Default 4,096; 1 to
-    /// 1,000,000.
+    /// Commits that may be under way at once, waiting or on the wire; one more is refused as [`ErrorKind::Busy`].
+    /// Default 4,096; 1 to 1,000,000.
     pub commit_queue: usize,
     /// The most memory for parts of tables that were read. Those of keys that are read again and again stay. Default
     /// 32 MiB; 1 MiB to 1 TiB.

@@ -48,8 +48,9 @@ impl Plan {
     /// What a fold of `head` would take; none if that is too little.
     ///
     /// From the oldest item on, up to a log object. Commits that stand inline before one go along if they are not
-    /// worth a spill, or old enough for one; and no more of them than HEAD keeps the ids of. At the hard limit they
-    /// all go along: else a log of small commits between large ones could never be folded.
+    /// worth a spill, or old enough for one, or if log objects for another fold lie behind them; and no more of them
+    /// than HEAD keeps the ids of. At the hard limit they all go along: else a log of small commits between large ones
+    /// could never be folded.
     pub(super) fn of(head: &Head, urgency: Urgency) -> Option<Self> {
         let settings = &head.settings;
         let mut plan = Self {
@@ -62,6 +63,7 @@ impl Plan {
         let mut taken = 0;
         let (mut inline, mut stretch) = (0, 0);
         let mut newer = head.inline_bytes() as u64;
+        let objects = head.log_objects().count();
         for (index, item) in head.log.iter().enumerate() {
             match item {
                 LogItem::Object(reference) => {
@@ -78,7 +80,10 @@ impl Plan {
                     let bytes = commit.encoded_bytes();
                     (inline, stretch) = (inline + 1, stretch + bytes);
                     newer -= bytes as u64;
-                    let may_go = stretch < STRETCH_BYTES_MIN || newer >= settings.spill_keep_bytes;
+                    let behind = objects.saturating_sub(plan.objects);
+                    let may_go = stretch < STRETCH_BYTES_MIN
+                        || newer >= settings.spill_keep_bytes
+                        || behind as u64 >= u64::from(settings.fold_objects);
                     if urgency == Urgency::Due && (inline > FOLDED_MAX || !may_go) {
                         break;
                     }

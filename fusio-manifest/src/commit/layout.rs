@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{Submission, stored::Stored};
 use crate::{
     error::{Error, ErrorKind},
-    head::{Change, Head, InlineCommit, LogItem, Run, Swap},
+    frame::FormatError,
+    head::{Change, Head, InlineCommit, LogItem},
+    id::Nonce,
     limits::{HEAD_BYTES_MAX, LOG_OBJECTS_MAX},
     log_store::Logged,
     mutant::{Broken, Mutant},
@@ -138,45 +140,29 @@ impl Layout {
 impl Room {
     /// The room in the HEAD that follows `state`, once what `maintenance` does is done.
     pub(super) fn after(state: &State, maintenance: &Change, spillable: usize) -> Self {
-        let inline = state.head.inline_bytes();
-        let swaps = &maintenance.swaps;
-        let swapped: usize = swaps.iter().map(|swap| swap_bytes(&state.head, swap)).sum();
-        let (folded_objects, folded_bytes) = folded(&state.head, maintenance);
-        let tables = |run: &Run| run.tables.iter().map(|table| table.head_bytes()).sum::<usize>();
-        let new_runs = maintenance
-            .fold
-            .iter()
-            .map(|fold| &fold.run)
-            .chain(maintenance.merge.iter().map(|merge| &merge.run));
-        // What was folded is named still, for a while; the runs that were merged are not, which only makes more room.
-        let runs: usize = new_runs.map(|run| REFERENCE_BYTES + tables(run)).sum();
+        // What cannot be built is told by who sends it.
+        let next = maintenance.maintains().then(|| {
+            let next = state.head.replaced(Nonce::from_bits(0), maintenance)?;
+            let bytes = next.encode()?.len();
+            Ok::<_, FormatError>((bytes, next))
+        });
+        let (bytes, head) = match &next {
+            Some(Ok((bytes, next))) => (*bytes, next),
+            Some(Err(_)) | None => (state.head_bytes, &state.head),
+        };
+        let inline = head.inline_bytes();
         Self {
-            fixed: state.head_bytes.saturating_sub(inline) + swaps.len() * REFERENCE_BYTES + runs,
-            inline: inline.saturating_sub(swapped + folded_bytes),
+            fixed: bytes.saturating_sub(inline),
+            inline,
             spillable,
-            objects: (state.head.log_objects().count() + swaps.len()).saturating_sub(folded_objects),
+            objects: head.log_objects().count(),
         }
     }
-}
 
-/// How many log objects, and bytes of inline commits, a fold takes out of HEAD.
-fn folded(head: &Head, maintenance: &Change) -> (usize, usize) {
-    let inputs = maintenance.fold.as_ref().map_or(0, |fold| fold.inputs.len());
-    let mut taken = (0, 0);
-    for item in head.log.iter().take(inputs) {
-        match item {
-            LogItem::Object(_) => taken.0 += 1,
-            LogItem::Inline(commit) => taken.1 += commit.encoded_bytes(),
-        }
+    /// True if there is room at all.
+    pub(super) fn is_left(&self) -> bool {
+        self.fixed + GROWTH_BYTES + self.inline <= HEAD_BYTES_MAX
     }
-    taken
-}
-
-fn swap_bytes(head: &Head, swap: &Swap) -> usize {
-    head.inline_commits()
-        .filter(|commit| swap.reference.holds(commit.txn))
-        .map(|commit| commit.encoded_bytes())
-        .sum()
 }
 
 /// Nothing more can be named: what a commit is told then.

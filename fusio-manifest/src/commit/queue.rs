@@ -3,13 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{
     Prepared, Reply, Submission,
     batch::conflict_error,
     errand::Errand,
-    layout::full,
     stored::{Stored, store},
     ticket::{Left, Ticket},
     wire::Wire,
@@ -35,6 +34,9 @@ pub(crate) struct CommitQueue {
     /// Set once the wire has answered everything and ended, or is gone with its runtime.
     ended: watch::Receiver<bool>,
     io: Arc<HeadIo>,
+    /// Of commits that may be under way. The channel alone would bound nothing: the wire empties it while what it took
+    /// waits for a body with room.
+    admissions: Arc<Semaphore>,
     length: usize,
     broken: Broken,
 }
@@ -64,6 +66,7 @@ impl CommitQueue {
             sender: Mutex::new(Some(sender)),
             ended,
             io,
+            admissions: Arc::new(Semaphore::new(length)),
             length,
             broken: options.broken(),
         }
@@ -76,6 +79,7 @@ impl CommitQueue {
         let clock = &self.io.access.clock;
         let deadline = clock.now().saturating_add(timeout);
         // Before its log object is written: what finds no place is not written either, and `close` waits for it.
+        let mut admission = self.admit()?;
         let mut place = self.reserve()?;
         let mut stored = None;
         if !prepared.reads.is_empty() && !self.broken.by(Mutant::SkipValidation) {
@@ -93,10 +97,13 @@ impl CommitQueue {
                 ticket: Arc::clone(&ticket),
                 reply,
                 arrival: 0,
+                admission,
             }));
             match self.answer(answer, &leave_on_drop, deadline, timeout).await? {
                 Reply::Told(result) => return result,
-                Reply::ReadAgain(again, held) => (prepared, stored) = (*again, held),
+                Reply::ReadAgain(again, held, admitted) => {
+                    (prepared, stored, admission) = (*again, held, admitted)
+                }
             }
             self.read_again_if_unseen(&mut prepared, deadline).await?;
             place = self.place_again(deadline).await?;
@@ -200,8 +207,9 @@ impl CommitQueue {
         if let Some(conflict) = conflict {
             return Err(conflict_error(prepared, &conflict));
         }
+        // Nor what HEAD cannot name: the wire folds first, or tells why that cannot be done.
         if state.head.log_objects().count() >= LOG_OBJECTS_MAX {
-            return Err(full());
+            return Ok(None);
         }
         let to = Destination::by(&state.head, deadline, Purpose::Path);
         let commit = LoggedCommit {
@@ -256,6 +264,12 @@ impl CommitQueue {
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
+    /// Leave for one more commit to be under way.
+    fn admit(&self) -> Result<OwnedSemaphorePermit> {
+        let admissions = Arc::clone(&self.admissions);
+        admissions.try_acquire_owned().map_err(|_| self.busy())
+    }
+
     /// A place in the queue.
     fn reserve(&self) -> Result<mpsc::OwnedPermit<Request>> {
         let sender = self.sender.lock();
@@ -263,14 +277,21 @@ impl CommitQueue {
             return Err(Error::new(ErrorKind::Closed, "the handle is closed"));
         };
         sender.clone().try_reserve_owned().map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::new(
-                ErrorKind::Busy,
-                format!("{} commits wait already, the most of this handle", self.length),
-            ),
+            mpsc::error::TrySendError::Full(_) => self.busy(),
             mpsc::error::TrySendError::Closed(_) => {
                 Error::new(ErrorKind::Closed, "the handle's runtime has stopped")
             }
         })
+    }
+
+    fn busy(&self) -> Error {
+        Error::new(
+            ErrorKind::Busy,
+            format!(
+                "{} commits are under way already, the most of this handle",
+                self.length
+            ),
+        )
     }
 }
 

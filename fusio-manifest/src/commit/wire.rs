@@ -186,6 +186,17 @@ impl Wire {
                 self.upload(&base, batch).await;
                 return Turn::Other;
             }
+            // What is folded or merged by now goes alone: it may be what the next fold waits for.
+            Step::Refuse if maintenance.maintains() && room.is_left() => {
+                let deadline = batch.deadline();
+                batch.put_back(&mut self.queue);
+                if let Err(error) = self.send_alone(base, &maintenance, deadline).await {
+                    self.queue
+                        .drain(..)
+                        .for_each(|submission| submission.failed(error.clone()));
+                }
+                return Turn::Other;
+            }
             Step::Refuse => {
                 let free = LOG_OBJECTS_MAX.saturating_sub(room.objects);
                 // A spill that failed is why there is no room; else HEAD can name no more.

@@ -209,12 +209,6 @@ impl Run {
 }
 
 impl TableReference {
-    /// About what it takes in HEAD.
-    pub(crate) fn head_bytes(&self) -> usize {
-        const OBJECT_BYTES: usize = 64;
-        self.lower_bound.len() + self.upper_bound.len() + OBJECT_BYTES
-    }
-
     fn from_wire(table: wire::TableReference) -> Result<Self, FormatError> {
         Ok(Self {
             lower_bound: table.lower_bound,

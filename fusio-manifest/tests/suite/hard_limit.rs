@@ -3,11 +3,16 @@
 
 use fusio_manifest::{Error, ErrorKind, Manifest, MemoryStore, Receipt, SharedSettings, Transaction, limits};
 
+use std::time::Duration;
+
 use crate::{
     faulty::{Fault, FaultyStore, Gate},
     spill::KIB,
     support::{cached, final_state, founded_with, increment, open_faulty, options, put, settle, unfolded},
 };
+
+/// After this long a handle tries again to fold, however little has changed.
+const RETRY_AFTER: Duration = Duration::from_secs(11);
 
 /// A transaction over what may stand inline here.
 async fn large(manifest: &Manifest, key: &str) -> Transaction {
@@ -22,9 +27,13 @@ async fn commit_large(manifest: &Manifest, key: &str) -> Result<Receipt, Error> 
 
 /// A manifest whose HEAD names so many log objects.
 async fn with_objects(count: usize) -> (MemoryStore, FaultyStore, Manifest) {
+    with_objects_in(count, unfolded()).await
+}
+
+async fn with_objects_in(count: usize, shared: SharedSettings) -> (MemoryStore, FaultyStore, Manifest) {
     let shared = SharedSettings {
         transaction_inline_bytes: 4 * KIB as u64,
-        ..unfolded()
+        ..shared
     };
     let (store, founder) = founded_with(shared).await;
     founder.close().await;
@@ -95,6 +104,56 @@ async fn a_full_manifest_refuses_and_is_still_read() {
     let (entries, txn) = final_state(&store).await.unwrap();
     assert_eq!(entries.len(), small + 2);
     assert_eq!(txn, (limits::LOG_OBJECTS_MAX + small + 1) as u64);
+    manifest.close().await;
+}
+
+/// Commits that need a log object are all there are: one of them folds, and is committed.
+#[tokio::test(start_paused = true)]
+async fn when_the_store_is_well_again_a_large_commit_makes_its_own_room() {
+    let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX).await;
+    refused_as_full(&commit_large(&manifest, "too much").await.unwrap_err());
+    faulty.heal();
+    tokio::time::sleep(RETRY_AFTER).await;
+    commit_large(&manifest, "taken").await.unwrap();
+    let info = manifest.info().unwrap();
+    assert!(
+        info.runs == 1 && info.log_objects < limits::LOG_OBJECTS_MAX,
+        "{info:?}"
+    );
+    let (entries, _) = final_state(&store).await.unwrap();
+    assert!(entries.contains_key("taken") && !entries.contains_key("too much"));
+    manifest.close().await;
+}
+
+/// HEAD has no room for the commit even with the fold in it, since the objects that were folded last are named still:
+/// the fold goes alone, and the next one makes room.
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_no_commit_can_carry_goes_alone() {
+    let of_few_objects = SharedSettings {
+        fold_bytes: 164 * KIB as u64,
+        ..unfolded()
+    };
+    let (store, faulty, manifest) = with_objects_in(limits::LOG_OBJECTS_MAX, of_few_objects).await;
+    let mut small = 0;
+    // To the last byte: it cannot name a log object either.
+    for bytes in [3 * KIB, 200, 1] {
+        while put(&manifest, &format!("small {small}"), &"v".repeat(bytes))
+            .await
+            .is_ok()
+        {
+            small += 1;
+        }
+    }
+    faulty.heal();
+    tokio::time::sleep(RETRY_AFTER).await;
+    faulty.forget_requests();
+    put(&manifest, "after", &"v".repeat(200)).await.unwrap();
+    let info = manifest.info().unwrap();
+    assert!(info.log_objects < limits::LOG_OBJECTS_MAX, "{info:?}");
+    assert!(faulty.bodies().len() > 1, "{} HEADs", faulty.bodies().len());
+    let largest = faulty.bodies().iter().map(|body| body.len()).max().unwrap();
+    assert!(largest <= limits::HEAD_BYTES_MAX, "{largest}");
+    assert_eq!(final_state(&store).await.unwrap().0.len(), small + 2);
     manifest.close().await;
 }
 

@@ -86,6 +86,11 @@ fn commits_between_objects_go_along_if_they_are_small_or_old() {
     );
     // Of six commits of about 1,000 bytes two stand within the newest 2,000 bytes.
     assert_eq!(planned(&by_turns(1_000), Urgency::Due), Some(9));
+    // Young as they are, they go where as many objects as a fold takes lie behind them.
+    let alternating = |pairs| [Object(1), Inline(300)].repeat(pairs);
+    assert_eq!(planned(&alternating(6), Urgency::Due), None);
+    assert_eq!(planned(&alternating(7), Urgency::Due), Some(7));
+    assert_eq!(planned(&alternating(8), Urgency::Due), Some(9));
     // None is old enough, so two objects are not enough.
     let large = [Object(1), Object(1), Inline(1_500), Object(1), Object(1)];
     assert_eq!(planned(&large, Urgency::Due), None);
