@@ -15,11 +15,11 @@ use crate::{
     backoff::Backoff,
     clock::{Clock, Moment, within},
     entropy::Entropy,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     id::Keys,
     options::Options,
     store::{
-        ETag, GetAnswer, GetOptions, PutMode, Store, StoreError, StoreErrorKind,
+        ETag, GetAnswer, GetOptions, ListPage, PutMode, Store, StoreError, StoreErrorKind,
         meter::{RequestClass, RequestMeter},
     },
 };
@@ -104,6 +104,52 @@ impl Access {
         }
         let put = self.store.put(key, body, mode);
         self.bounded("PUT", key, limit, put).await
+    }
+
+    /// HEAD and its ETag, if there is one.
+    pub(crate) async fn read_head(
+        &self,
+        deadline: Moment,
+        purpose: Purpose,
+    ) -> Result<Option<(Bytes, ETag)>> {
+        let key = self.keys.head();
+        let mut backoff = patience();
+        loop {
+            let error = match self.get(key, GetOptions::default(), deadline, purpose).await {
+                Ok(GetAnswer::Found { bytes, etag }) => return Ok(Some((bytes, etag))),
+                Ok(GetAnswer::NotModified) => {
+                    let message = format!("object {key}: 304 to a request without a condition");
+                    return Err(Error::new(ErrorKind::Unavailable, message));
+                }
+                Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
+                Err(error) => error,
+            };
+            if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
+                return Err(Error::from_store("reading HEAD", error));
+            }
+        }
+    }
+
+    /// One page of what lies below `prefix`, patiently.
+    pub(crate) async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        deadline: Moment,
+        doing: &str,
+    ) -> Result<ListPage> {
+        let mut backoff = patience();
+        loop {
+            self.maintenance.count(RequestClass::List);
+            let page = self.store.list(prefix, after);
+            let error = match self.bounded("LIST", prefix, self.limit(deadline), page).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
+                return Err(Error::from_store(doing, error));
+            }
+        }
     }
 
     /// A request that the store may never answer.

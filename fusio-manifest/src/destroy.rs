@@ -7,14 +7,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    access::{Access, Purpose, patience},
+    access::{Access, Purpose},
     clock::Moment,
-    error::{Error, ErrorKind, Result},
+    error::Result,
     frame::{self, Kind},
     id::{Keys, ManifestId, is_probe_object, manifest_of},
     maintenance::collect::delete_all,
     options::Options,
-    store::{GetAnswer, GetOptions, ListPage, Store, StoreErrorKind, meter::RequestClass},
+    store::Store,
 };
 
 /// What one deletion takes at most.
@@ -61,7 +61,10 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
     let mut after: Option<String> = None;
     let mut keys = Vec::new();
     loop {
-        let page = page(&access, after.as_deref(), deadline()).await?;
+        let doing = "listing the objects of the manifest";
+        let page = access
+            .list(access.keys.prefix(), after.as_deref(), deadline(), doing)
+            .await?;
         let listed: BTreeSet<ManifestId> = page
             .objects
             .iter()
@@ -97,31 +100,12 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
 
 /// Whose HEAD is there, if one is.
 async fn owner(access: &Access, deadline: Moment) -> Result<Option<ManifestId>> {
-    let key = access.keys.head();
-    let mut backoff = patience();
-    loop {
-        let error = match access
-            .get(key, GetOptions::default(), deadline, Purpose::Path)
-            .await
-        {
-            Ok(GetAnswer::Found { bytes, .. }) => {
-                return match frame::open(Kind::Head, bytes) {
-                    Ok((manifest, _)) => Ok(Some(manifest)),
-                    Err(error) => Err(error.in_object(key)),
-                };
-            }
-            Ok(GetAnswer::NotModified) => {
-                let message = format!("object {key}: 304 to a request without a condition");
-                return Err(Error::new(ErrorKind::Unavailable, message));
-            }
-            Err(error) => error,
-        };
-        if error.kind == StoreErrorKind::NotFound {
-            return Ok(None);
-        }
-        if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
-            return Err(Error::from_store("reading HEAD", error));
-        }
+    match access.read_head(deadline, Purpose::Path).await? {
+        None => Ok(None),
+        Some((bytes, _)) => match frame::open(Kind::Head, bytes) {
+            Ok((manifest, _)) => Ok(Some(manifest)),
+            Err(error) => Err(error.in_object(access.keys.head())),
+        },
     }
 }
 
@@ -139,21 +123,5 @@ async fn spared(
         Target::Manifest(manifest) => Ok(listed.iter().filter(|id| *id != manifest).copied().collect()),
         Target::Remains if listed.is_empty() => Ok(BTreeSet::new()),
         Target::Remains => Ok(owner(access, deadline).await?.into_iter().collect()),
-    }
-}
-
-async fn page(access: &Access, after: Option<&str>, deadline: Moment) -> Result<ListPage> {
-    let prefix = access.keys.prefix();
-    let mut backoff = patience();
-    loop {
-        access.maintenance.count(RequestClass::List);
-        let page = access.store.list(prefix, after);
-        let error = match access.bounded("LIST", prefix, access.limit(deadline), page).await {
-            Ok(page) => return Ok(page),
-            Err(error) => error,
-        };
-        if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
-            return Err(Error::from_store("listing the objects of the manifest", error));
-        }
     }
 }

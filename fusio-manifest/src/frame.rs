@@ -37,6 +37,10 @@ pub(crate) enum Kind {
     List = 5,
 }
 
+impl Kind {
+    const ALL: [Self; 5] = [Self::Head, Self::Log, Self::Table, Self::Pin, Self::List];
+}
+
 /// Why bytes are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormatError {
@@ -90,53 +94,96 @@ pub(crate) fn header(kind: Kind, manifest: ManifestId, body: &[u8]) -> BytesMut 
     header
 }
 
+/// What a header says of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    kind: u8,
+    pub(crate) manifest: ManifestId,
+    /// The length of the body.
+    pub(crate) length: u64,
+    /// The checksum of the body.
+    pub(crate) crc32c: u32,
+}
+
+impl Header {
+    /// Reads the header that an object begins with, and checks it by its own checksum.
+    pub(crate) fn read(framed: &[u8]) -> Result<Self, FormatError> {
+        if framed.get(..MAGIC.len()) != Some(MAGIC.as_slice()) {
+            return Err(FormatError::Foreign);
+        }
+        let Some(mut header) = framed.get(..HEADER_BYTES) else {
+            return Err(FormatError::damaged(format!(
+                "{} bytes are less than its header",
+                framed.len()
+            )));
+        };
+        let claimed = crc32c::crc32c(header.get(..HEADER_BYTES - 4).unwrap_or_default());
+        header.advance(MAGIC.len());
+        let kind = header.get_u8();
+        let version = header.get_u8();
+        // Before the checksum: a later version may lay out the rest of the header in another way.
+        if version > FORMAT_VERSION {
+            return Err(FormatError::NewerVersion { found: version });
+        }
+        header.advance(2);
+        let manifest = ManifestId::from_slice(header.get(..16).unwrap_or_default())
+            .ok_or_else(|| FormatError::damaged("no manifest id"))?;
+        header.advance(16);
+        let length = header.get_u64_le();
+        let crc32c = header.get_u32_le();
+        if header.get_u32_le() != claimed {
+            return Err(FormatError::damaged("its header does not match its checksum"));
+        }
+        if version == 0 {
+            return Err(FormatError::damaged("format version 0"));
+        }
+        Ok(Self {
+            kind,
+            manifest,
+            length,
+            crc32c,
+        })
+    }
+
+    /// The kind of the object, if this version knows it.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| *kind as u8 == self.kind)
+    }
+}
+
 /// Checks the header and the body's checksum, and returns whose object it is and its body.
 pub(crate) fn open(kind: Kind, mut framed: Bytes) -> Result<(ManifestId, Bytes), FormatError> {
-    if framed.get(..MAGIC.len()) != Some(MAGIC.as_slice()) {
-        return Err(FormatError::Foreign);
-    }
-    if framed.len() < HEADER_BYTES {
+    let header = Header::read(&framed)?;
+    let body = framed.split_off(HEADER_BYTES);
+    if header.kind != kind as u8 {
         return Err(FormatError::damaged(format!(
-            "{} bytes are less than its header",
-            framed.len()
+            "kind {} where kind {} belongs",
+            header.kind, kind as u8
         )));
     }
-    let mut header = framed.split_to(HEADER_BYTES);
-    let claimed = crc32c::crc32c(header.get(..HEADER_BYTES - 4).unwrap_or_default());
-    header.advance(MAGIC.len());
-    let found_kind = header.get_u8();
-    let version = header.get_u8();
-    // Before the checksum: a later version may lay out the rest of the header in another way.
-    if version > FORMAT_VERSION {
-        return Err(FormatError::NewerVersion { found: version });
-    }
-    header.advance(2);
-    let manifest =
-        ManifestId::from_slice(&header.split_to(16)).ok_or_else(|| FormatError::damaged("no manifest id"))?;
-    let length = header.get_u64_le();
-    let body_checksum = header.get_u32_le();
-    if header.get_u32_le() != claimed {
-        return Err(FormatError::damaged("its header does not match its checksum"));
-    }
-    if version == 0 {
-        return Err(FormatError::damaged("format version 0"));
-    }
-    if found_kind != kind as u8 {
+    if header.length != body.len() as u64 {
         return Err(FormatError::damaged(format!(
-            "kind {found_kind} where kind {} belongs",
-            kind as u8
+            "{} bytes of body where {} belong",
+            body.len(),
+            header.length
         )));
     }
-    if length != framed.len() as u64 {
-        return Err(FormatError::damaged(format!(
-            "{} bytes of body where {length} belong",
-            framed.len()
-        )));
-    }
-    if crc32c::crc32c(&framed) != body_checksum {
+    if crc32c::crc32c(&body) != header.crc32c {
         return Err(FormatError::damaged("its body does not match its checksum"));
     }
-    Ok((manifest, framed))
+    Ok((header.manifest, body))
+}
+
+/// True if a header does not match its own checksum, as this version lays them out: of one that says it is of a later
+/// version this means that it is damaged, or laid out anew.
+pub(crate) fn has_wrong_header(framed: &[u8]) -> bool {
+    let (Some(fields), Some(mut stored)) = (
+        framed.get(..HEADER_BYTES - 4),
+        framed.get(HEADER_BYTES - 4..HEADER_BYTES),
+    ) else {
+        return true;
+    };
+    crc32c::crc32c(fields) != stored.get_u32_le()
 }
 
 #[cfg(test)]

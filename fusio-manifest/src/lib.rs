@@ -53,6 +53,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use genesis::Creation;
 pub use id::{ManifestId, Nonce, ObjectName, TransactionId};
 pub use key_range::KeyRange;
+pub use listing::{Amount, Garbage};
 pub use manifest::{Freshness, Info, Manifest, PinInfo};
 #[cfg(feature = "mutants")]
 #[doc(hidden)]
@@ -68,6 +69,9 @@ pub use store::s3::{S3Config, S3Store};
 pub use store::{Store, StoreError, StoreErrorKind};
 pub use transact::{Committed, CompareAndSet, PutIfAbsent};
 pub use transaction::{CommitOptions, Transaction, TransactionScan};
+pub use verify::{
+    Damage, Finding, HeadCopy, KeySpan, Need, ObjectKind, Place, Progress, Verification, verify,
+};
 
 pub mod limits;
 pub mod store;
@@ -89,6 +93,7 @@ mod head_io;
 mod id;
 mod immutable;
 mod key_range;
+mod listing;
 mod log;
 mod log_store;
 mod maintenance;
@@ -107,5 +112,6 @@ mod table;
 mod table_store;
 mod transact;
 mod transaction;
+mod verify;
 mod version;
 mod versions;

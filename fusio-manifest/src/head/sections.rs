@@ -46,6 +46,62 @@ pub(super) fn join(sections: &[(Section, BytesMut)]) -> Result<BytesMut, FormatE
     Ok(body)
 }
 
+/// One section as the directory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(super) kind: u16,
+    /// Where it begins in the body.
+    pub(crate) start: usize,
+    /// Its length by the directory.
+    pub(crate) bytes: usize,
+    /// It is there, whole and as its checksum says.
+    pub(crate) sound: bool,
+}
+
+impl Extent {
+    /// The word for what it holds.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.kind {
+            1 => "meta",
+            2 => "inline",
+            3 => "log",
+            4 => "runs",
+            5 => "upkeep",
+            _ => "unknown",
+        }
+    }
+}
+
+/// Where the sections of a body lie and which of them are sound, also of a body that is damaged; none if its directory
+/// is.
+pub(crate) fn extents(body: &[u8]) -> Option<Vec<Extent>> {
+    let count = usize::from(body.get(..2)?.get_u16_le());
+    let entries = 2 + count * ENTRY_BYTES;
+    let mut directory = body.get(..entries)?;
+    let checksum = body.get(entries..entries + 4)?.get_u32_le();
+    if count > SECTIONS_MAX || crc32c::crc32c(directory) != checksum {
+        return None;
+    }
+    directory.advance(2);
+    let mut start = entries + 4;
+    let mut extents = Vec::with_capacity(count);
+    for _ in 0..count {
+        let kind = directory.get_u16_le();
+        directory.advance(2);
+        let bytes = usize::try_from(directory.get_u32_le()).ok()?;
+        let checksum = directory.get_u32_le();
+        let section = body.get(start..start.saturating_add(bytes));
+        extents.push(Extent {
+            kind,
+            start,
+            bytes,
+            sound: section.is_some_and(|section| crc32c::crc32c(section) == checksum),
+        });
+        start = start.saturating_add(bytes);
+    }
+    Some(extents)
+}
+
 /// The sections of a body, checked, to be taken by kind.
 pub(super) struct Sections(Vec<(u16, Bytes)>);
 
@@ -149,6 +205,21 @@ mod tests {
         for length in 0..body.len() {
             assert!(Sections::split(body.slice(..length)).is_err(), "cut to {length}");
         }
+    }
+
+    #[test]
+    fn a_damaged_section_is_told_from_sound_ones() {
+        let whole = body();
+        let sound = |bytes: &[u8]| -> Option<Vec<bool>> {
+            Some(extents(bytes)?.iter().map(|extent| extent.sound).collect())
+        };
+        assert_eq!(sound(&whole), Some(vec![true, true]));
+        assert_eq!(sound(&whole[..whole.len() - 1]), Some(vec![true, false]));
+        let mut bytes = whole.to_vec();
+        bytes[30] ^= 1;
+        assert_eq!(sound(&bytes), Some(vec![false, true]));
+        bytes[3] ^= 1;
+        assert_eq!(sound(&bytes), None, "nobody knows where they lie");
     }
 
     #[test]

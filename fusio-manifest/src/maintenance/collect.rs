@@ -19,7 +19,7 @@ use crate::{
     id::{Folder, ObjectName},
     immutable::{Destination, Unread},
     mutant::{Broken, Mutant},
-    store::{ListPage, StoreError, meter::RequestClass},
+    store::{StoreError, meter::RequestClass},
 };
 
 /// What one deletion takes at most.
@@ -83,7 +83,11 @@ impl Collect {
         let mut objects = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self.page(&keys.objects(manifest), after.as_deref()).await?;
+            let (prefix, doing) = (keys.objects(manifest), "listing what is to be collected");
+            let page = self
+                .access
+                .list(&prefix, after.as_deref(), self.deadline(), doing)
+                .await?;
             let listed = page
                 .objects
                 .iter()
@@ -93,23 +97,6 @@ impl Collect {
             match page.objects.last() {
                 Some(last) if page.more && objects.len() < LISTED_MAX => after = Some(last.key.clone()),
                 _ => return Ok(objects),
-            }
-        }
-    }
-
-    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<ListPage> {
-        let deadline = self.deadline();
-        let mut backoff = patience();
-        loop {
-            self.access.maintenance.count(RequestClass::List);
-            let page = self.access.store.list(prefix, after);
-            let limit = self.access.limit(deadline);
-            let error = match self.access.bounded("LIST", prefix, limit, page).await {
-                Ok(page) => return Ok(page),
-                Err(error) => error,
-            };
-            if !error.is_transient() || !self.access.wait(&mut backoff, deadline).await? {
-                return Err(Error::from_store("listing what is to be collected", error));
             }
         }
     }

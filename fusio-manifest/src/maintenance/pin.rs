@@ -21,7 +21,7 @@ pub(crate) fn encode(head: &Head) -> Result<Bytes, FormatError> {
     Ok(frame::seal(Kind::Pin, head.manifest, &head.encode()?))
 }
 
-fn decode(manifest: ManifestId, pin: &Pin, framed: Bytes) -> Result<Head, FormatError> {
+pub(crate) fn decode(manifest: ManifestId, pin: &Pin, framed: Bytes) -> Result<Head, FormatError> {
     let (owner, body) = frame::open(Kind::Pin, framed)?;
     let head = Head::decode(body)?;
     if owner != manifest || head.manifest != manifest {

@@ -89,7 +89,7 @@ impl Block {
                 handle.range
             )));
         }
-        if crc32c::crc32c(&stored) != handle.crc32c {
+        if !handle.matches(&stored) {
             return Err(FormatError::damaged("a block does not match its checksum"));
         }
         if stored.is_empty() {

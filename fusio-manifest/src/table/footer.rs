@@ -22,10 +22,17 @@ pub(crate) const FOOTER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BlockHandle {
     /// Greater than every key of the blocks before, not greater than any of this one.
-    pub(super) separator: Bytes,
+    pub(crate) separator: Bytes,
     pub(crate) range: Range<u64>,
     pub(super) raw_bytes: usize,
     pub(super) crc32c: u32,
+}
+
+impl BlockHandle {
+    /// True if these bytes have the checksum of the block.
+    pub(crate) fn matches(&self, stored: &[u8]) -> bool {
+        crc32c::crc32c(stored) == self.crc32c
+    }
 }
 
 /// The footer of one table, in memory.
@@ -97,6 +104,11 @@ impl Footer {
             entries: message.entries,
             filter: Filter::from_wire(filter)?,
         })
+    }
+
+    /// How many entries the table has.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
     }
 
     pub(crate) fn blocks(&self) -> usize {

@@ -1,0 +1,495 @@
+//! A full check: everything that HEAD and its pins name is read, every checksum and every invariant is held against
+//! it, and what is broken is named.
+//!
+//! Nothing is written. HEAD may move on meanwhile: what is gone is damage only if a HEAD that is read afterwards still
+//! needs it; else the check goes on with that HEAD. Few objects are in memory at a time, tables a few blocks at a time.
+
+use std::{collections::HashSet, sync::Arc};
+
+use crate::{
+    access::{Access, Purpose},
+    error::{Error, ErrorKind, Result},
+    head::{Head, Pin},
+    id::{Folder, Keys, ManifestId, ObjectName, TransactionId},
+    listing::{Garbage, Listing},
+    options::Options,
+    store::{
+        Store,
+        meter::{RequestClass, RequestCounts},
+    },
+};
+
+use self::{
+    finding::Flaw,
+    head::Seen,
+    ids::Ids,
+    part::{Work, Works},
+    pin::Copied,
+    source::Source,
+};
+pub use finding::{Damage, Finding, KeySpan, Need, ObjectKind, Place};
+
+mod finding;
+mod head;
+mod ids;
+mod list;
+mod log;
+mod part;
+mod pin;
+mod source;
+mod table;
+
+/// How often HEAD may move away from under a check. What it named stays for the retention, so that once is rare.
+const ROUNDS_MAX: u32 = 16;
+
+/// How a check is getting on.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// So much was read.
+    Read {
+        /// Objects that have been checked.
+        objects: u64,
+        /// How many there are, as far as is known by now.
+        of_objects: u64,
+        /// The bytes that came.
+        bytes: u64,
+        /// About how many will.
+        of_bytes: u64,
+    },
+    /// Something is not as it was written.
+    Found(&'a Finding),
+}
+
+/// What a check has read and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The manifest, if its HEAD could be read.
+    pub manifest: Option<ManifestId>,
+    /// The revision of the HEAD that was checked last.
+    pub revision: Option<u64>,
+    /// Its newest commit.
+    pub last_txn: Option<u64>,
+    /// The objects that were read, HEAD among them.
+    pub objects: u64,
+    /// The bytes that were read.
+    pub bytes: u64,
+    /// The commits that were read, in HEAD and in log objects.
+    pub commits: u64,
+    /// The entries of tables that were read.
+    pub entries: u64,
+    /// The pins whose states were checked.
+    pub pins: u64,
+    /// The requests that it took.
+    pub requests: RequestCounts,
+    /// Objects that were gone because HEAD had moved on meanwhile: no damage.
+    pub superseded: u64,
+    /// What is not as it was written.
+    pub findings: Vec<Finding>,
+    /// Of a manifest whose HEAD cannot be read: the copies of earlier HEADs that lie below the prefix, the newest first.
+    pub copies: Vec<HeadCopy>,
+    /// What nothing references, if HEAD could be read. It is no damage.
+    pub garbage: Option<Garbage>,
+}
+
+impl Verification {
+    /// True if nothing is broken.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// A copy of an earlier HEAD: what a pin consists of. Without its first 40 bytes it is that HEAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadCopy {
+    /// The key of the object.
+    pub object: String,
+    /// The revision of that HEAD.
+    pub revision: u64,
+    /// Its newest commit.
+    pub last_txn: u64,
+    /// True if all that it needs is there and sound.
+    pub complete: bool,
+}
+
+/// Reads every object that the manifest under `prefix` consists of and says what is not as it was written. `progress` is
+/// called for each object and for each finding.
+///
+/// It takes a LIST for each 1,000 objects below the prefix, a GET for each object, and one for each MiB of a table.
+///
+/// # Errors
+///
+/// Of the store, which say nothing about the manifest: the check is to be run again. [`NotFound`](ErrorKind::NotFound) if
+/// there is no manifest; [`Unsupported`](ErrorKind::Unsupported) if a newer version wrote it.
+pub async fn verify(
+    store: Arc<dyn Store>,
+    prefix: &str,
+    options: &Options,
+    progress: impl FnMut(Progress<'_>) + Send,
+) -> Result<Verification> {
+    options.validate()?;
+    let access = Arc::new(Access::new(store, Keys::new(prefix), options));
+    let source = Arc::new(Source {
+        access,
+        patience: options.read_timeout,
+    });
+    // Before HEAD: what is written after it is no garbage, and no object is older than it was.
+    let listing = Listing::read(&source.access, || source.deadline()).await?;
+    let mut check = Check {
+        source,
+        listing,
+        report: Verification::default(),
+        progress,
+        named: HashSet::new(),
+        done: Works::default(),
+        ids: Ids::default(),
+        epoch: 0,
+        of_objects: 1,
+        of_bytes: 0,
+    };
+    for _ in 0..ROUNDS_MAX {
+        if Box::pin(check.round()).await? {
+            return Ok(check.end());
+        }
+    }
+    let message = "HEAD moved on too often while it was checked: try again";
+    Err(Error::new(ErrorKind::Unavailable, message))
+}
+
+/// What reading one part came to.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    flaws: Vec<Flaw>,
+    gone: bool,
+    ids: Vec<(u64, TransactionId)>,
+    commits: u64,
+    entries: u64,
+}
+
+impl Checked {
+    fn gone() -> Self {
+        Self {
+            gone: true,
+            ..Self::default()
+        }
+    }
+
+    fn flawed(flaw: Flaw) -> Self {
+        Self {
+            flaws: vec![flaw],
+            ..Self::default()
+        }
+    }
+}
+
+/// A check under way.
+struct Check<P> {
+    source: Arc<Source>,
+    listing: Listing,
+    report: Verification,
+    progress: P,
+    /// What some HEAD or some pin needs.
+    named: HashSet<(Folder, ObjectName)>,
+    done: Works,
+    ids: Ids,
+    epoch: u64,
+    of_objects: u64,
+    of_bytes: u64,
+}
+
+impl<P: FnMut(Progress<'_>) + Send> Check<P> {
+    /// Checks the HEAD that is there now; false if it moved on meanwhile, so that another round is needed.
+    async fn round(&mut self) -> Result<bool> {
+        match self.look().await? {
+            Seen::Sound(head) => self.state(*head).await,
+            Seen::Broken(flaws) => {
+                self.find_in_head(flaws);
+                self.copies().await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<Seen> {
+        let access = &self.source.access;
+        let found = access
+            .read_head(self.source.deadline(), Purpose::Maintenance)
+            .await?;
+        let place = || format!("\"{}\" in {}", access.keys.head(), access.store.describe());
+        if found.is_none() && self.report.manifest.is_some() {
+            let message = format!("HEAD went away from {} while it was checked", place());
+            return Err(Error::new(ErrorKind::HeadLost, message));
+        }
+        if found.is_none() && self.listing.manifests().is_empty() {
+            let message = format!("no manifest at {}: check bucket and prefix", place());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        head::read(access.keys.head(), found.map(|(bytes, _)| bytes))
+    }
+
+    async fn state(&mut self, head: Head) -> Result<bool> {
+        if self.report.manifest.is_some_and(|known| known != head.manifest) {
+            let message = format!(
+                "HEAD was replaced by that of manifest {} while it was checked",
+                head.manifest
+            );
+            return Err(Error::new(ErrorKind::Replaced, message));
+        }
+        self.report.manifest = Some(head.manifest);
+        (self.report.revision, self.report.last_txn) = (Some(head.revision), Some(head.last_txn));
+        self.epoch = self.epoch.max(head.epoch);
+        self.named.extend(head.live());
+        let flaws = head::contradictions(&head, &self.listing);
+        self.find_in_head(flaws);
+        let own = head.inline_commits().map(|commit| (commit.txn, commit.id));
+        let folded = head.folded_commits.iter().map(|commit| (commit.txn, commit.id));
+        let references = head.log_objects().chain(&head.folded);
+        let alone = references.filter_map(|reference| Some((reference.first_txn, reference.id?)));
+        let flaws = self.ids.add(own.chain(folded).chain(alone));
+        self.find_in_head(flaws);
+        self.report.commits += head.inline_commits().count() as u64;
+
+        let head = Arc::new(head);
+        let mut works = Works::of_head(&head);
+        let mut gone = self.pins(&head, &mut works).await?;
+        works.remove(&self.done);
+        gone.extend(self.works(&head, works).await?);
+        self.missing(&head, gone).await
+    }
+
+    /// Reads the copies of the pins and adds what they need; returns those that are gone.
+    async fn pins(&mut self, head: &Arc<Head>, works: &mut Works) -> Result<Vec<Lacking>> {
+        let manifest = head.manifest;
+        let (source, of) = (Arc::clone(&self.source), Arc::clone(head));
+        let read = move |pin: Pin| {
+            let (source, head) = (Arc::clone(&source), Arc::clone(&of));
+            async move { Ok((pin::read(&source, &head, &pin).await?, pin)) }
+        };
+        let mut gone = Vec::new();
+        for (copied, pin) in part::side_by_side(head.pins.clone(), read, |_| {}).await? {
+            let need = Need::Pin(pin.name.clone());
+            let work = Work::of_pin(&pin);
+            if self.done.contains(&work) {
+                continue;
+            }
+            match copied {
+                Copied::Sound(copy) => {
+                    self.report.pins += 1;
+                    let mut flaws = pin::contradictions(head, &pin, &copy);
+                    let inline = copy.inline_commits().map(|commit| (commit.txn, commit.id));
+                    flaws.extend(self.ids.add(inline));
+                    self.named.extend(copy.needed());
+                    works.add_state(&copy, &need);
+                    let checked = Checked {
+                        flaws,
+                        ..Checked::default()
+                    };
+                    self.finish(manifest, work, checked);
+                }
+                Copied::Unread(checked) if checked.gone => gone.push(Lacking::of(&work)),
+                Copied::Unread(checked) => self.finish(manifest, work, checked),
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Reads all of these, some at once; returns those that are gone.
+    async fn works(&mut self, head: &Arc<Head>, works: Works) -> Result<Vec<Lacking>> {
+        let manifest = head.manifest;
+        let list: Vec<Work> = works.into_list();
+        self.of_objects = self.report.objects + list.len() as u64;
+        self.of_bytes = self.read_bytes() + list.iter().map(Work::bytes).sum::<u64>();
+        let (source, of) = (Arc::clone(&self.source), Arc::clone(head));
+        let read = move |work: Work| {
+            let (source, head) = (Arc::clone(&source), Arc::clone(&of));
+            async move {
+                let checked = Box::pin(work.part.check(&source, &head)).await?;
+                Ok((checked, work))
+            }
+        };
+        let mut done = 0;
+        let counted = (self.report.objects, Arc::clone(&self.source));
+        let (of_objects, of_bytes, progress) = (self.of_objects, self.of_bytes, &mut self.progress);
+        let step = |_: &(Checked, Work)| {
+            done += 1;
+            let bytes = counted.1.access.maintenance.counts().bytes(RequestClass::Get);
+            progress(Progress::Read {
+                objects: counted.0 + done,
+                of_objects,
+                bytes,
+                of_bytes: of_bytes.max(bytes),
+            });
+        };
+        let mut gone = Vec::new();
+        for (checked, work) in part::side_by_side(list, read, step).await? {
+            if checked.gone {
+                gone.push(Lacking::of(&work));
+            } else {
+                self.finish(manifest, work, checked);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// What has been read is counted, and its flaws are told.
+    fn finish(&mut self, manifest: ManifestId, work: Work, checked: Checked) {
+        self.report.objects += 1;
+        self.report.commits += checked.commits;
+        self.report.entries += checked.entries;
+        let mut flaws = checked.flaws;
+        flaws.extend(self.ids.add(checked.ids.into_iter()));
+        for flaw in flaws {
+            self.find(work.finding(&self.source.access, manifest, flaw));
+        }
+        self.done.add(work);
+    }
+
+    /// Of the objects that were not there, tells those that are needed still. True if none was let go meanwhile.
+    async fn missing(&mut self, head: &Head, gone: Vec<Lacking>) -> Result<bool> {
+        let gone: Vec<Lacking> = gone.into_iter().filter(Lacking::matters).collect();
+        if gone.is_empty() {
+            return Ok(true);
+        }
+        let now = match self.look().await? {
+            Seen::Sound(now) => *now,
+            Seen::Broken(flaws) => {
+                self.find_in_head(flaws);
+                head.clone()
+            }
+        };
+        let mut all = true;
+        for lacking in gone {
+            match lacking.still(head, &now) {
+                Some(work) => {
+                    let flaw = Flaw::new(Damage::Missing, Place::Whole, "it is not there");
+                    self.find(work.finding(&self.source.access, head.manifest, flaw));
+                    self.done.add(work);
+                }
+                None => {
+                    self.report.superseded += 1;
+                    all = false;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Without a HEAD: which copies of earlier ones lie here, and whether they can be used.
+    async fn copies(&mut self) -> Result<()> {
+        let pins: Vec<_> = self.listing.pins().collect();
+        let source = Arc::clone(&self.source);
+        let read = move |(manifest, name, bytes): (ManifestId, ObjectName, u64)| {
+            let source = Arc::clone(&source);
+            async move {
+                let copied = pin::read_unnamed(&source, manifest, name, bytes).await?;
+                Ok((copied, manifest, name))
+            }
+        };
+        for (copied, manifest, name) in part::side_by_side(pins, read, |_| {}).await? {
+            self.report.objects += 1;
+            let object = self.source.access.key(Folder::Pin, manifest, name);
+            match copied {
+                Copied::Sound(copy) => self.copy(*copy, object).await?,
+                Copied::Unread(checked) => {
+                    for flaw in checked.flaws {
+                        self.find(part::finding(ObjectKind::Pin, object.clone(), flaw));
+                    }
+                }
+            }
+        }
+        let newest = |copy: &HeadCopy| std::cmp::Reverse((copy.last_txn, copy.revision));
+        self.report.copies.sort_by_key(newest);
+        Ok(())
+    }
+
+    async fn copy(&mut self, copy: Head, object: String) -> Result<()> {
+        // Each copy is held against itself: they may be of different manifests.
+        self.ids = Ids::default();
+        let mut works = Works::default();
+        works.add_state(&copy, &Need::Pin(object.clone()));
+        let told = self.report.findings.len();
+        let (revision, last_txn) = (copy.revision, copy.last_txn);
+        let copy = Arc::new(copy);
+        let known = {
+            let flawed: HashSet<&str> = self
+                .report
+                .findings
+                .iter()
+                .map(|found| found.object.as_str())
+                .collect();
+            let key = |work: &Work| work.key(&self.source.access, copy.manifest);
+            works.list().any(|work| flawed.contains(key(work).as_str()))
+        };
+        works.remove(&self.done);
+        let gone = self.works(&copy, works).await?;
+        // A copy that a HEAD no longer names may be garbage, and so may what it needs: that it is gone is no damage.
+        let complete = gone.is_empty() && !known && self.report.findings.len() == told;
+        self.report.copies.push(HeadCopy {
+            object,
+            revision,
+            last_txn,
+            complete,
+        });
+        Ok(())
+    }
+
+    fn find_in_head(&mut self, flaws: Vec<Flaw>) {
+        for flaw in flaws {
+            let key = self.source.access.keys.head().to_owned();
+            self.find(part::finding(ObjectKind::Head, key, flaw));
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.report.findings.contains(&finding) {
+            return;
+        }
+        (self.progress)(Progress::Found(&finding));
+        self.report.findings.push(finding);
+    }
+
+    fn read_bytes(&self) -> u64 {
+        self.source.access.maintenance.counts().bytes(RequestClass::Get)
+    }
+
+    fn end(mut self) -> Verification {
+        // HEAD itself.
+        self.report.objects += 1;
+        self.report.requests = self.source.access.maintenance.counts();
+        self.report.bytes = self.read_bytes();
+        if let Some(manifest) = self.report.manifest {
+            self.report.garbage = Some(self.listing.garbage(manifest, self.epoch, &self.named));
+        }
+        self.report
+    }
+}
+
+/// An object that was not there, and who needs it.
+#[derive(Debug)]
+struct Lacking(Work);
+
+impl Lacking {
+    fn of(work: &Work) -> Self {
+        Self(work.clone())
+    }
+
+    /// False of what only tells of outcomes: a collection may delete it.
+    fn matters(&self) -> bool {
+        self.0.needs.iter().any(|need| *need != Need::Outcomes)
+    }
+
+    /// What of it is needed by a HEAD that was read after it was looked for.
+    fn still(mut self, head: &Head, now: &Head) -> Option<Work> {
+        let (folder, name) = (self.0.part.folder(), self.0.part.name());
+        let pinned = |pins: &[Pin], of: &str| pins.iter().find(|pin| pin.name == of).cloned();
+        self.0.needs.retain(|need| match need {
+            Need::Head => now.live().any(|live| live == (folder, name)),
+            // The same pin, not another one of that name.
+            Need::Pin(of) => pinned(&now.pins, of).is_some_and(|pin| pinned(&head.pins, of) == Some(pin)),
+            Need::Outcomes => false,
+        });
+        (!self.0.needs.is_empty()).then_some(self.0)
+    }
+}
