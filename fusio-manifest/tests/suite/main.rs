@@ -92,3 +92,5 @@ mod transactions;
 mod transactions_refused;
 #[cfg(test)]
 mod upkeep;
+#[cfg(test)]
+mod verify;

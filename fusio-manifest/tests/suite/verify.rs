@@ -1,0 +1,529 @@
+//! A full check: what is broken is found and named, whatever it is, and what is not is left in peace; and each read that
+//! needs a broken object is told so, or is right.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use fusio_manifest::{
+    Damage, Error, ErrorKind, Freshness, Manifest, MemoryStore, Need, ObjectKind, Options, Progress,
+    SharedSettings, Store as _, Verification, store::PutMode, verify,
+};
+
+use crate::{
+    collect::{RETENTION, keys, orphans},
+    faulty::Fault,
+    fold::{Content, folded_soon, holds, step},
+    spill::fill,
+    support::{
+        HEAD, PREFIX, founded, founded_by, object, object_with_etag, open, open_faulty, options, overwrite,
+        pause, put, remove, settle, spilled_at_once, unfolded,
+    },
+};
+
+/// Checks what lies in this store.
+pub(crate) async fn verified(store: &MemoryStore) -> Result<Verification, Error> {
+    verify(Arc::new(store.clone()), PREFIX, &options(99), |_| {}).await
+}
+
+async fn clean(store: &MemoryStore, shape: &str) -> Verification {
+    let report = verified(store).await.unwrap();
+    assert!(report.is_clean(), "{shape}: {:#?}", report.findings);
+    assert_eq!(report.superseded, 0, "{shape}");
+    report
+}
+
+/// A manifest with everything that there is: commits in HEAD, log objects, runs of several tables of several blocks, pins
+/// that need what HEAD does not, a collection under way.
+pub(crate) struct World {
+    pub(crate) store: MemoryStore,
+    content: Content,
+    pinned: BTreeMap<String, Content>,
+}
+
+impl World {
+    pub(crate) async fn new(seed: u64) -> Self {
+        let shared = SharedSettings {
+            spill_bytes: 2_000,
+            spill_keep_bytes: 600,
+            transaction_inline_bytes: 600,
+            fold_objects: 4,
+            table_bytes: 4_096,
+            ..folded_soon()
+        };
+        let (store, manifest) = founded_by(Options {
+            shared,
+            ..options(seed)
+        })
+        .await;
+        let (mut content, mut pinned) = (Content::new(), BTreeMap::new());
+        let mut number = 0;
+        for (name, steps) in [("first", 70), ("second", 23)] {
+            for _ in 0..steps {
+                step(&manifest, number, &mut content).await.unwrap();
+                number += 1;
+            }
+            let snapshot = manifest.snapshot(Freshness::Latest).await.unwrap();
+            manifest.pin(name, &snapshot, None).await.unwrap();
+            pinned.insert(name.to_owned(), content.clone());
+        }
+        pause(RETENTION).await;
+        manifest.maintain().await.unwrap();
+        for _ in 0..20 {
+            step(&manifest, number, &mut content).await.unwrap();
+            number += 1;
+        }
+        manifest.close().await;
+        Self {
+            store,
+            content,
+            pinned,
+        }
+    }
+
+    /// The keys of the objects of a kind that HEAD or a pin needs: those that a check misses when they are gone.
+    async fn needed(&self, kind: ObjectKind) -> Vec<String> {
+        let mut needed = Vec::new();
+        for key in keys(&self.store).await {
+            let of_kind = match kind {
+                ObjectKind::Head => key == HEAD,
+                _ => key.contains(&format!("/{}/", kind.name())),
+            };
+            if !of_kind {
+                continue;
+            }
+            let store = copied(&self.store).await;
+            remove(&store, &key).await;
+            if !verified(&store).await.unwrap().is_clean() {
+                needed.push(key);
+            }
+        }
+        needed
+    }
+}
+
+/// A store of its own with the same objects.
+async fn copied(store: &MemoryStore) -> MemoryStore {
+    let copy = MemoryStore::new();
+    for key in keys(store).await {
+        copy.put(&key, object(store, &key).await, PutMode::Create)
+            .await
+            .unwrap();
+    }
+    copy
+}
+
+/// Reads everything in every way with a handle that has read nothing before. What is read must be right; returns the errors.
+async fn errors_of_reads(store: &MemoryStore, world: &World) -> Vec<Error> {
+    let reader = match Manifest::open(Arc::new(store.clone()), PREFIX, options(77)).await {
+        Ok(reader) => reader,
+        Err(error) => return vec![error],
+    };
+    let mut errors = Vec::new();
+    let snapshot = reader.snapshot(Freshness::Latest).await.unwrap();
+    for (key, value) in &world.content {
+        match snapshot.get(key.clone()).await {
+            Ok(read) => assert_eq!(read.as_deref(), value.as_deref().map(str::as_bytes), "{key}"),
+            Err(error) => errors.push(error),
+        }
+    }
+    let scanned = snapshot.scan(fusio_manifest::KeyRange::all()).collect().await;
+    match scanned {
+        Ok(_) => holds(&snapshot, &world.content, "newest").await.unwrap(),
+        Err(error) => errors.push(error),
+    }
+    for (name, content) in &world.pinned {
+        let pinned = match reader.open_pin(name).await {
+            Ok(pinned) => pinned,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        match pinned.scan(fusio_manifest::KeyRange::all()).collect().await {
+            Ok(_) => holds(&pinned, content, name).await.unwrap(),
+            Err(error) => errors.push(error),
+        }
+    }
+    reader.close().await;
+    errors
+}
+
+/// Puts these bytes in the place of an object, or deletes it, and holds that the check names this object and no other,
+/// and that reads are right or name it too.
+async fn found_and_named(world: &World, key: &str, bytes: Option<Bytes>, what: &str) -> Verification {
+    let store = copied(&world.store).await;
+    match bytes {
+        Some(bytes) => overwrite(&store, key, bytes).await,
+        None => remove(&store, key).await,
+    }
+    let report = verified(&store).await.unwrap();
+    assert!(!report.is_clean(), "{what} of {key} was not found");
+    for finding in &report.findings {
+        assert_eq!(finding.object, key, "{what}: {finding}");
+        assert!(!finding.meaning().is_empty() && !finding.remedy().is_empty());
+    }
+    let name = key.rsplit('/').next().unwrap();
+    for error in errors_of_reads(&store, world).await {
+        let kinds = [ErrorKind::Corrupt, ErrorKind::NotFound, ErrorKind::Unsupported];
+        assert!(kinds.contains(&error.kind()), "{what} of {key}: {error}");
+        assert!(error.to_string().contains(name), "{what} of {key}: {error}");
+    }
+    report
+}
+
+fn flipped(bytes: &Bytes, bit: usize) -> Bytes {
+    let mut copy = bytes.to_vec();
+    copy[bit / 8] ^= 1 << (bit % 8);
+    copy.into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn manifests_of_every_shape_are_clean() {
+    let (store, manifest) = founded().await;
+    let report = clean(&store, "empty").await;
+    assert_eq!(
+        (report.objects, report.last_txn, report.requests.total()),
+        (1, Some(0), 2)
+    );
+    put(&manifest, "k", "v").await.unwrap();
+    let report = clean(&store, "one commit in HEAD").await;
+    assert_eq!((report.objects, report.commits, report.revision), (1, 1, Some(2)));
+    fill(&manifest, 0..100).await.unwrap();
+    settle().await;
+    let report = clean(&store, "log objects").await;
+    assert_eq!((report.objects, report.commits), (2, 101));
+    orphans(&store, &manifest, 1, 40).await;
+    let report = clean(&store, "orphans").await;
+    let garbage = report.garbage.unwrap();
+    assert_eq!((garbage.own().objects, garbage.own().bytes), (40, 240));
+    assert_eq!(
+        (garbage.log.objects, garbage.lists.objects, garbage.young.objects),
+        (10, 10, 40)
+    );
+    for key in [
+        format!("{PREFIX}/notes.txt"),
+        format!("{PREFIX}/probe-{:032x}/x", 1),
+    ] {
+        store
+            .put(&key, Bytes::from_static(b"?"), PutMode::Create)
+            .await
+            .unwrap();
+    }
+    let garbage = clean(&store, "what is not the engine's").await.garbage.unwrap();
+    assert_eq!((garbage.foreign.objects, garbage.probes.objects), (1, 1));
+    for step in ["fenced and listed", "condemned and deleted"] {
+        pause(RETENTION).await;
+        manifest.maintain().await.unwrap();
+        clean(&store, step).await;
+    }
+    manifest.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_with_everything_is_clean_and_all_of_it_is_read() {
+    for seed in [1, 40] {
+        let world = World::new(seed).await;
+        assert!(errors_of_reads(&world.store, &world).await.is_empty());
+        let mut last = None;
+        let report = verify(Arc::new(world.store.clone()), PREFIX, &options(99), |progress| {
+            if let Progress::Read {
+                objects, of_objects, ..
+            } = progress
+            {
+                last = Some((objects, of_objects));
+            }
+        })
+        .await
+        .unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+        assert_eq!((report.pins, report.last_txn), (2, Some(113)));
+        let kinds = ObjectKind::ALL.map(|kind| (kind, 1));
+        let mut needed = 0;
+        for (kind, least) in kinds {
+            let count = world.needed(kind).await.len();
+            let least = if matches!(kind, ObjectKind::Head | ObjectKind::List) {
+                least
+            } else {
+                2
+            };
+            assert!(count >= least, "{count} of {kind:?}");
+            needed += count as u64;
+        }
+        // Log objects that were folded are read too, where they are still there.
+        assert!(report.objects >= needed, "{} of {needed}", report.objects);
+        assert_eq!(
+            last.map(|(read, of)| (read == of, read + 1)),
+            Some((true, report.objects))
+        );
+        assert!(report.commits > 20 && report.entries > 300, "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_flipped_bit_is_found_wherever_it_is() {
+    let world = World::new(1).await;
+    for kind in ObjectKind::ALL {
+        let needed = world.needed(kind).await;
+        for key in [needed.first(), needed.last()].into_iter().flatten() {
+            let whole = object(&world.store, key).await;
+            // All of the header, and then here and there; the step is odd, so that every bit of a byte has its turn.
+            let bits = (0..40 * 8)
+                .step_by(23)
+                .chain((40 * 8..whole.len() * 8).step_by(whole.len() / 5 | 1));
+            for bit in bits {
+                let report = found_and_named(&world, key, Some(flipped(&whole, bit)), "a flipped bit").await;
+                assert!(
+                    report
+                        .findings
+                        .iter()
+                        .all(|finding| finding.damage == Damage::Checksum
+                            || (bit < 4 * 8 && finding.damage == Damage::Foreign)),
+                    "bit {bit} of {key}: {:#?}",
+                    report.findings
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_cut_longer_or_gone_are_found() {
+    let world = World::new(2).await;
+    for kind in ObjectKind::ALL {
+        let needed = world.needed(kind).await;
+        let key = needed.last().unwrap();
+        let whole = object(&world.store, key).await;
+        for length in [0, 1, 39, 40, 41, whole.len() / 2, whole.len() - 1] {
+            let cut = Some(whole.slice(..length));
+            let report = found_and_named(&world, key, cut, &format!("cut to {length}")).await;
+            let told = report.findings[0].damage;
+            assert!(
+                matches!(told, Damage::Length | Damage::Foreign),
+                "{:?}",
+                report.findings
+            );
+        }
+        let longer = Bytes::from([whole.as_ref(), b"x"].concat());
+        let report = found_and_named(&world, key, Some(longer), "one byte more").await;
+        assert_eq!(report.findings[0].damage, Damage::Length);
+        let report = found_and_named(&world, key, None, "loss").await;
+        let [finding] = report.findings.as_slice() else {
+            panic!("{:?}", report.findings);
+        };
+        assert_eq!((finding.damage, finding.kind), (Damage::Missing, kind));
+        if kind == ObjectKind::Head {
+            assert!(report.copies.iter().all(|copy| copy.complete) && report.copies.len() == 2);
+            assert!(report.copies[0].last_txn > report.copies[1].last_txn);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_of_other_kinds_or_manifests_in_the_place_of_ones_own_are_found() {
+    let (world, other) = (World::new(3).await, World::new(50).await);
+    for kind in [
+        ObjectKind::Log,
+        ObjectKind::Table,
+        ObjectKind::Pin,
+        ObjectKind::List,
+    ] {
+        let key = world.needed(kind).await.pop().unwrap();
+        for foreign in ObjectKind::ALL {
+            let theirs = other.needed(foreign).await.pop().unwrap();
+            let bytes = object(&other.store, &theirs).await;
+            let report = found_and_named(&world, &key, Some(bytes), &format!("another's {foreign:?}")).await;
+            assert_eq!(
+                report.findings[0].damage,
+                Damage::Foreign,
+                "{:?}",
+                report.findings
+            );
+        }
+        for own in ObjectKind::ALL {
+            let Some(ours) = world.needed(own).await.into_iter().find(|ours| *ours != key) else {
+                continue;
+            };
+            let bytes = object(&world.store, &ours).await;
+            let report = found_and_named(&world, &key, Some(bytes), &format!("one's own {own:?}")).await;
+            assert_eq!(
+                report.findings[0].damage,
+                Damage::Foreign,
+                "{:?}",
+                report.findings
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_objects_of_one_manifest_that_changed_places_are_both_named() {
+    let world = World::new(4).await;
+    for kind in [ObjectKind::Log, ObjectKind::Table, ObjectKind::Pin] {
+        let needed = world.needed(kind).await;
+        let [first, last] = [needed.first().unwrap(), needed.last().unwrap()];
+        let store = copied(&world.store).await;
+        overwrite(&store, first, object(&world.store, last).await).await;
+        overwrite(&store, last, object(&world.store, first).await).await;
+        let report = verified(&store).await.unwrap();
+        let mut named: Vec<&String> = report.findings.iter().map(|finding| &finding.object).collect();
+        named.sort();
+        assert_eq!(named, [first, last], "{:#?}", report.findings);
+        assert!(!errors_of_reads(&store, &world).await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_manifests_head_is_found_by_what_lies_beside_it() {
+    let (world, other) = (World::new(5).await, World::new(51).await);
+    let open_before = open(&world.store, options(8)).await;
+    overwrite(&world.store, HEAD, object(&other.store, HEAD).await).await;
+    let report = verified(&world.store).await.unwrap();
+    let head: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.object == HEAD)
+        .collect();
+    assert_eq!(head.len(), 1, "{:#?}", report.findings);
+    assert_eq!(head[0].damage, Damage::Foreign);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.damage == Damage::Missing)
+    );
+    assert_eq!(
+        open_before.get("k").await.unwrap_err().kind(),
+        ErrorKind::Replaced
+    );
+    let opened = Manifest::open(Arc::new(world.store.clone()), PREFIX, options(9)).await;
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt);
+    open_before.close().await;
+    // Of one that needs no objects only those beside it tell.
+    let (small, _) = founded().await;
+    overwrite(&world.store, HEAD, object(&small, HEAD).await).await;
+    let report = verified(&world.store).await.unwrap();
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+    assert_eq!(report.findings[0].damage, Damage::Foreign);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_was_set_back_behind_the_fence_is_found() {
+    let (store, manifest) = founded_by(Options {
+        shared: spilled_at_once(),
+        ..options(1)
+    })
+    .await;
+    put(&manifest, "k", "v").await.unwrap();
+    let early = object(&store, HEAD).await;
+    pause(RETENTION).await;
+    manifest.maintain().await.unwrap();
+    put(&manifest, "k", "w").await.unwrap();
+    settle().await;
+    clean(&store, "before").await;
+    overwrite(&store, HEAD, early).await;
+    let report = verified(&store).await.unwrap();
+    let told = report.findings.iter().find(|finding| finding.object == HEAD);
+    assert_eq!(told.unwrap().damage, Damage::WentBack, "{:#?}", report.findings);
+    manifest.close().await;
+}
+
+/// The check is shown a HEAD whose log objects have been folded and deleted since.
+#[tokio::test(start_paused = true)]
+async fn what_a_newer_head_does_without_is_no_damage() {
+    let (store, manifest) = founded_by(Options {
+        shared: folded_soon(),
+        ..options(1)
+    })
+    .await;
+    put(&manifest, "first", "v").await.unwrap();
+    settle().await;
+    let (old, etag) = object_with_etag(&store, HEAD).await;
+    for number in 0..20 {
+        put(&manifest, &format!("key {number}"), "v").await.unwrap();
+        settle().await;
+    }
+    crate::collect::collect(&manifest).await;
+    manifest.close().await;
+    let (faulty, other) = open_faulty(&store, options(2)).await;
+    other.close().await;
+    faulty.on_get(Fault::Shows(old, etag));
+    let report = verify(Arc::new(faulty.clone()), PREFIX, &options(3), |_| {})
+        .await
+        .unwrap();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert!(report.superseded > 0, "{report:?}");
+    assert_eq!(report.last_txn, Some(21));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_of_the_store_are_errors_and_no_findings() {
+    let (store, manifest) = founded_by(Options {
+        shared: SharedSettings {
+            spill_bytes: 1,
+            spill_keep_bytes: 0,
+            ..unfolded()
+        },
+        ..options(1)
+    })
+    .await;
+    put(&manifest, "k", "v").await.unwrap();
+    settle().await;
+    manifest.close().await;
+    let (faulty, other) = open_faulty(&store, options(2)).await;
+    other.close().await;
+    let check = async || verify(Arc::new(faulty.clone()), PREFIX, &options(3), |_| {}).await;
+    for fault in [Fault::StatusBefore(503), Fault::StatusBefore(500)] {
+        faulty.on_log_get(fault.clone());
+        faulty.on_get(fault);
+        assert!(check().await.unwrap().is_clean(), "it asks again");
+    }
+    faulty.on_log_get(Fault::StatusBefore(403));
+    assert_eq!(check().await.unwrap_err().kind(), ErrorKind::Refused);
+    (0..1_000).for_each(|_| faulty.on_log_get(Fault::StatusBefore(503)));
+    assert_eq!(check().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let nothing = verify(Arc::new(store), "elsewhere", &options(3), |_| {}).await;
+    assert_eq!(nothing.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finding_tells_who_needs_the_object_and_what_is_hit() {
+    let world = World::new(6).await;
+    let mut by_pins_alone = 0;
+    for key in world.needed(ObjectKind::Log).await {
+        let report = found_and_named(&world, &key, None, "loss").await;
+        let finding = &report.findings[0];
+        assert!(finding.txns.is_some());
+        let text = finding.to_string();
+        assert!(text.contains(&key) && text.contains("commits"), "{text}");
+        by_pins_alone += usize::from(!finding.needed_by.contains(&Need::Head));
+    }
+    assert!(by_pins_alone > 0);
+    // One block: the keys that it has, and none of the others.
+    let key = world.needed(ObjectKind::Table).await.pop().unwrap();
+    let whole = object(&world.store, &key).await;
+    let report = found_and_named(&world, &key, Some(flipped(&whole, 100 * 8)), "a flipped bit").await;
+    let finding = report
+        .findings
+        .iter()
+        .find(|finding| finding.keys.is_some())
+        .unwrap();
+    assert!(finding.to_string().contains("block 0"), "{finding}");
+    let (first, end) = finding.keys.clone().unwrap();
+    let inside =
+        |key: &str| *key.as_bytes() >= *first && end.as_ref().is_none_or(|end| *key.as_bytes() < **end);
+    let store = copied(&world.store).await;
+    overwrite(&store, &key, flipped(&whole, 100 * 8)).await;
+    let reader = open(&store, options(7)).await;
+    let (mut hit, mut spared) = (0, 0);
+    for key in world.content.keys() {
+        match reader.get(key.clone()).await {
+            Ok(_) => spared += 1,
+            Err(_) => {
+                assert!(inside(key), "{key} is not in {first:?}..{end:?}");
+                hit += 1;
+            }
+        }
+    }
+    assert!(hit > 0 && spared > 0, "{hit} hit, {spared} spared");
+    reader.close().await;
+}
