@@ -152,35 +152,24 @@ impl Spot<'_> {
         if let Some(flaw) = foreign(Kind::Table, self.manifest, &header, false) {
             return Ok(Some(flaw));
         }
-        let footer_offset = self.reference.footer_offset;
-        if (bytes.len() as u64) < expected {
-            let flaw = match bytes.len() {
-                0 => Flaw::new(
-                    Damage::Length,
-                    Place::Whole,
-                    format!("it ends before its footer, at byte {footer_offset}"),
-                ),
-                more => wrong_length(self.reference.object.bytes, footer_offset + more as u64),
-            };
-            return Ok(Some(flaw));
-        }
-        let named = self.reference.object.bytes;
-        Ok(Some(match Header::read(&header) {
-            // Its own header says that it was never as long as the one that is named.
-            Ok(found) if found.length.saturating_add(HEADER_BYTES as u64) != named => Flaw::new(
-                Damage::Foreign,
-                Place::Whole,
-                "it is another table of this manifest than the one that is named",
-            ),
-            _ if crc32c::crc32c(bytes) == self.reference.object.crc32c => {
-                Flaw::new(Damage::Malformed, Place::Footer, error)
-            }
-            _ => Flaw::new(
-                Damage::Checksum,
-                Place::Footer,
-                "it does not match the checksum of whoever names it",
-            ),
-        }))
+        let (footer_offset, named) = (self.reference.footer_offset, self.reference.object.bytes);
+        let never_as_long = Header::read(&header)
+            .is_ok_and(|found| found.length.saturating_add(HEADER_BYTES as u64) != named);
+        let (damage, place, detail) = if never_as_long {
+            let detail = "it is another table of this manifest than the one that is named";
+            (Damage::Foreign, Place::Whole, detail.to_owned())
+        } else if bytes.is_empty() {
+            let detail = format!("it ends before its footer, at byte {footer_offset}");
+            (Damage::Length, Place::Whole, detail)
+        } else if (bytes.len() as u64) < expected {
+            return Ok(Some(wrong_length(named, footer_offset + bytes.len() as u64)));
+        } else if crc32c::crc32c(bytes) == self.reference.object.crc32c {
+            (Damage::Malformed, Place::Footer, error)
+        } else {
+            let detail = "it does not match the checksum of whoever names it";
+            (Damage::Checksum, Place::Footer, detail.to_owned())
+        };
+        Ok(Some(Flaw::new(damage, place, detail)))
     }
 
     /// Reads some blocks and checks them; false if the table is gone.

@@ -11,12 +11,12 @@ use fusio_manifest::{
 
 use crate::{
     collect::{RETENTION, keys, orphans},
-    faulty::Fault,
+    faulty::{Fault, Gate},
     fold::{Content, folded_soon, holds, step},
     spill::fill,
     support::{
-        HEAD, PREFIX, founded, founded_by, object, object_with_etag, open, open_faulty, options, overwrite,
-        pause, put, remove, settle, spilled_at_once, unfolded,
+        HEAD, PREFIX, founded, founded_by, object, open, open_faulty, options, overwrite, pause, put, remove,
+        settle, spilled_at_once, unfolded,
     },
 };
 
@@ -427,7 +427,7 @@ async fn a_head_that_was_set_back_behind_the_fence_is_found() {
     manifest.close().await;
 }
 
-/// The check is shown a HEAD whose log objects have been folded and deleted since.
+/// While the check asks for a log object, it is folded and deleted.
 #[tokio::test(start_paused = true)]
 async fn what_a_newer_head_does_without_is_no_damage() {
     let (store, manifest) = founded_by(Options {
@@ -436,23 +436,29 @@ async fn what_a_newer_head_does_without_is_no_damage() {
     })
     .await;
     put(&manifest, "first", "v").await.unwrap();
-    settle().await;
-    let (old, etag) = object_with_etag(&store, HEAD).await;
+    manifest.maintain().await.unwrap();
+    assert_eq!(manifest.info().unwrap().log_objects, 1);
+    let (faulty, other) = open_faulty(&store, options(2)).await;
+    other.close().await;
+    let gate = Gate::closed();
+    faulty.on_log_get(Fault::HoldBefore(gate.clone()));
+    let patient = Options {
+        read_timeout: RETENTION * 10,
+        request_timeout: RETENTION * 10,
+        ..options(3)
+    };
+    let checking = tokio::spawn(async move { verify(Arc::new(faulty), PREFIX, &patient, |_| {}).await });
+    gate.reached().await;
     for number in 0..20 {
         put(&manifest, &format!("key {number}"), "v").await.unwrap();
         settle().await;
     }
     crate::collect::collect(&manifest).await;
     manifest.close().await;
-    let (faulty, other) = open_faulty(&store, options(2)).await;
-    other.close().await;
-    faulty.on_get(Fault::Shows(old, etag));
-    let report = verify(Arc::new(faulty.clone()), PREFIX, &options(3), |_| {})
-        .await
-        .unwrap();
+    gate.open();
+    let report = checking.await.unwrap().unwrap();
     assert!(report.is_clean(), "{:#?}", report.findings);
-    assert!(report.superseded > 0, "{report:?}");
-    assert_eq!(report.last_txn, Some(21));
+    assert_eq!((report.superseded, report.last_txn), (1, Some(21)));
 }
 
 #[tokio::test(start_paused = true)]
