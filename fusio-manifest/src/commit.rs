@@ -14,6 +14,7 @@ use crate::{
     id::TransactionId,
     receipt::{Attempt, Receipt},
 };
+pub(crate) use merge::tier;
 pub(crate) use queue::CommitQueue;
 use stored::Stored;
 use ticket::Ticket;

@@ -20,7 +20,7 @@ pub(crate) use records::Write;
 pub(crate) use references::{
     Collection, FOLDED_MAX, FoldedCommit, LogReference, ObjectReference, Pin, Run, TableReference,
 };
-pub(crate) use sections::extents;
+pub(crate) use sections::{Extent, extents};
 use sections::{Section, Sections};
 
 mod change;

@@ -52,6 +52,9 @@ pub use entropy::{Entropy, EntropyFailed, OsEntropy, SeededEntropy};
 pub use error::{Error, ErrorKind, Result};
 pub use genesis::Creation;
 pub use id::{ManifestId, Nonce, ObjectName, TransactionId};
+pub use inspect::{
+    CollectionInfo, Inspect, Inspection, LogObjectInfo, PinnedInfo, RunInfo, SectionInfo, inspect,
+};
 pub use key_range::KeyRange;
 pub use listing::{Amount, Garbage};
 pub use manifest::{Freshness, Info, Manifest, PinInfo};
@@ -92,6 +95,7 @@ mod head_cache;
 mod head_io;
 mod id;
 mod immutable;
+mod inspect;
 mod key_range;
 mod listing;
 mod log;

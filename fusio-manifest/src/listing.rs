@@ -19,6 +19,14 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// Of objects of these sizes.
+    pub(crate) fn of(sizes: impl Iterator<Item = u64>) -> Self {
+        sizes.fold(Self::default(), |mut sum, bytes| {
+            sum.add(bytes);
+            sum
+        })
+    }
+
     fn add(&mut self, bytes: u64) {
         self.objects += 1;
         self.bytes = self.bytes.saturating_add(bytes);

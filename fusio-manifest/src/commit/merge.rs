@@ -42,7 +42,8 @@ pub(super) fn pick(runs: &[u64], ratio: u32, count: usize) -> Option<Range<usize
     })
 }
 
-fn tier(bytes: u64, ratio: u32) -> u32 {
+/// The tier of a run of so many bytes.
+pub(crate) fn tier(bytes: u64, ratio: u32) -> u32 {
     (bytes / TIER_BYTES).max(1).ilog(u64::from(ratio))
 }
 

@@ -88,7 +88,7 @@ pub(super) fn flaw_of_whole(
         // Whoever named it had it in hand: what a frame says of itself is left to its decoder.
         return None;
     }
-    if let Some(flaw) = foreign(kind, manifest, bytes, true) {
+    if let Some(flaw) = foreign(kind, manifest, object.bytes, bytes) {
         return Some(flaw);
     }
     if length != object.bytes {
@@ -110,14 +110,10 @@ pub(super) fn wrong_length(expected: u64, found: u64) -> Flaw {
     Flaw::new(Damage::Length, Place::Whole, detail)
 }
 
-/// Whose object these bytes are, if they are somebody else's: told by a header that is sound, and, where there is all of
-/// the object, by its body.
-pub(super) fn foreign(kind: Kind, manifest: ManifestId, bytes: &Bytes, whole: bool) -> Option<Flaw> {
-    let header = match Header::read(bytes) {
-        Ok(header) => header,
-        Err(_) => return None,
-    };
-    let found = header.kind();
+/// Whose object these bytes begin, if it is not the one of `expected` bytes that belongs here: told by a header that is
+/// sound, and by the body if there is all of it.
+pub(super) fn foreign(kind: Kind, manifest: ManifestId, expected: u64, bytes: &Bytes) -> Option<Flaw> {
+    let header = Header::read(bytes).ok()?;
     let say = |detail: String| Some(Flaw::new(Damage::Foreign, Place::Whole, detail));
     if header.manifest != manifest {
         return say(format!(
@@ -125,13 +121,13 @@ pub(super) fn foreign(kind: Kind, manifest: ManifestId, bytes: &Bytes, whole: bo
             header.manifest
         ));
     }
-    if found != Some(kind) {
+    if header.kind() != Some(kind) {
         return say("it is an object of another kind".to_owned());
     }
-    let body = bytes.slice(HEADER_BYTES.min(bytes.len())..);
-    let sound = header.length == body.len() as u64 && crc32c::crc32c(&body) == header.crc32c;
-    match whole && sound {
-        true => say("it is whole, but another object of this manifest than the one that is named".to_owned()),
+    let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    let whole = header.length == body.len() as u64 && crc32c::crc32c(body) == header.crc32c;
+    match whole || header.length.saturating_add(HEADER_BYTES as u64) != expected {
+        true => say("it is another object of this manifest than the one that is named".to_owned()),
         false => None,
     }
 }

@@ -149,16 +149,11 @@ impl Spot<'_> {
         let Bits::Read(header) = self.read(0..HEADER_BYTES as u64).await? else {
             return Ok(None);
         };
-        if let Some(flaw) = foreign(Kind::Table, self.manifest, &header, false) {
+        if let Some(flaw) = foreign(Kind::Table, self.manifest, self.reference.object.bytes, &header) {
             return Ok(Some(flaw));
         }
         let (footer_offset, named) = (self.reference.footer_offset, self.reference.object.bytes);
-        let never_as_long = Header::read(&header)
-            .is_ok_and(|found| found.length.saturating_add(HEADER_BYTES as u64) != named);
-        let (damage, place, detail) = if never_as_long {
-            let detail = "it is another table of this manifest than the one that is named";
-            (Damage::Foreign, Place::Whole, detail.to_owned())
-        } else if bytes.is_empty() {
+        let (damage, place, detail) = if bytes.is_empty() {
             let detail = format!("it ends before its footer, at byte {footer_offset}");
             (Damage::Length, Place::Whole, detail)
         } else if (bytes.len() as u64) < expected {

@@ -1,0 +1,157 @@
+//! `manifest-tool`: looks at a manifest in a bucket, and checks all of it.
+//!
+//! It changes nothing. Its exit status is 0 of a manifest that is whole, 1 where damage was found, 2 where it could not
+//! look or was called wrongly, 130 after Ctrl-C.
+
+use std::{io, io::Write as _, process::ExitCode, sync::Arc};
+
+use fusio_manifest::{
+    Error, ErrorKind, Inspect, Options, RequestMeter, S3Config, S3Store, StoreError, StoreErrorKind, inspect,
+    verify,
+};
+
+use arguments::{Command, Request, Wanted};
+use progress::Watch;
+
+mod arguments;
+mod json;
+mod progress;
+mod words;
+
+/// Damage was found.
+const DAMAGED: u8 = 1;
+/// It could not look.
+const FAILED: u8 = 2;
+/// As shells say it of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let request = match arguments::parse(lexopt::Parser::from_env()) {
+        Ok(Wanted::Help) => return print(arguments::HELP, 0),
+        Ok(Wanted::Version) => return print(concat!("manifest-tool ", env!("CARGO_PKG_VERSION")), 0),
+        Ok(Wanted::Run(request)) => request,
+        Err(message) => return fail(&format!("{message}; see manifest-tool --help")),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("no runtime: {error}")),
+    };
+    let status = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            status = run(&request) => status,
+            _ = tokio::signal::ctrl_c() => {
+                // Nothing was written, so there is nothing to tidy up.
+                let _ = writeln!(io::stderr(), "\ninterrupted: nothing was changed, and the rest was not read");
+                ExitCode::from(INTERRUPTED)
+            }
+        }
+    });
+    // A lookup of credentials may hang on the machine's metadata service: nobody waits for it.
+    runtime.shutdown_background();
+    status
+}
+
+async fn run(request: &Request) -> ExitCode {
+    let mut config = S3Config::new(&request.bucket);
+    if let Some(endpoint) = &request.endpoint {
+        config = config.endpoint(endpoint);
+    }
+    if let Some(region) = &request.region {
+        config = config.region(region);
+    }
+    let store = match S3Store::connect(config, Arc::new(RequestMeter::new())).await {
+        Ok(store) => Arc::new(store),
+        Err(error) => return fail(&error.message),
+    };
+    let options = Options {
+        read_timeout: request.timeout,
+        request_timeout: request.timeout.min(Options::default().request_timeout),
+        ..Options::default()
+    };
+    match request.command {
+        Command::Inspect { garbage } => {
+            let what = if garbage { Inspect::Garbage } else { Inspect::Head };
+            match Box::pin(inspect(store, &request.prefix, &options, what)).await {
+                Ok(seen) if request.json => print(&json::inspection(&seen), 0),
+                Ok(seen) => print(&seen.to_string(), 0),
+                Err(error) => refuse(&error, request),
+            }
+        }
+        Command::Verify => {
+            let mut watch = Watch::new(request.json);
+            let checked = verify(store, &request.prefix, &options, |progress| watch.see(progress));
+            let checked = Box::pin(checked).await;
+            watch.end();
+            match checked {
+                Ok(report) => {
+                    let status = if report.is_clean() { 0 } else { DAMAGED };
+                    match request.json {
+                        true => print(&json::verification(&report), status),
+                        false => print(&words::verification(&report), status),
+                    }
+                }
+                Err(error) => {
+                    // What was found until then is damage whatever came after it.
+                    let status = refuse(&error, request);
+                    if watch.found() {
+                        ExitCode::from(DAMAGED)
+                    } else {
+                        status
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn print(text: &str, status: u8) -> ExitCode {
+    match writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::from(status),
+        // Whoever read the output has seen enough of it; the status tells all the same.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
+        Err(error) => fail(&format!("writing the output: {error}")),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    // One line, whatever a store answered.
+    let line: Vec<&str> = message.split_whitespace().collect();
+    let _ = writeln!(io::stderr(), "error: {}", line.join(" "));
+    ExitCode::from(FAILED)
+}
+
+/// Says why it could not look. HEAD that cannot be read is damage.
+fn refuse(error: &Error, request: &Request) -> ExitCode {
+    let why = error.store_error().map_or(Why::Other, |source| Why::of(source));
+    let status = match why {
+        Why::NoBucket => fail(&format!("there is no bucket {}: {error}", request.bucket)),
+        Why::NoAnswer => fail(&format!("the store does not answer: {error}")),
+        Why::Other => fail(&error.to_string()),
+    };
+    match error.kind() {
+        ErrorKind::Corrupt => ExitCode::from(DAMAGED),
+        _ => status,
+    }
+}
+
+/// What most often is wrong.
+enum Why {
+    NoBucket,
+    NoAnswer,
+    Other,
+}
+
+impl Why {
+    fn of(source: &StoreError) -> Self {
+        match source.kind {
+            StoreErrorKind::NotFound => Self::NoBucket,
+            StoreErrorKind::Connection | StoreErrorKind::Timeout => Self::NoAnswer,
+            _ => Self::Other,
+        }
+    }
+}
