@@ -38,6 +38,8 @@ mod part;
 mod pin;
 mod source;
 mod table;
+#[cfg(test)]
+mod tests;
 
 /// How often HEAD may move away from under a check. What it named stays for the retention, so that once is rare.
 const ROUNDS_MAX: u32 = 16;
@@ -204,8 +206,11 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
     async fn round(&mut self) -> Result<bool> {
         match self.look().await? {
             Seen::Sound(head) => self.state(*head).await,
-            Seen::Broken(flaws) => {
+            Seen::Broken(flaws, sound) => {
                 self.find_in_head(flaws);
+                if let Some(sound) = sound {
+                    self.rest(Arc::new(*sound)).await?;
+                }
                 self.copies().await?;
                 Ok(true)
             }
@@ -354,7 +359,7 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
         }
         let now = match self.look().await? {
             Seen::Sound(now) => *now,
-            Seen::Broken(flaws) => {
+            Seen::Broken(flaws, _) => {
                 self.find_in_head(flaws);
                 head.clone()
             }
@@ -362,11 +367,7 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
         let mut all = true;
         for lacking in gone {
             match lacking.still(head, &now) {
-                Some(work) => {
-                    let flaw = Flaw::new(Damage::Missing, Place::Whole, "it is not there");
-                    self.find(work.finding(&self.source.access, head.manifest, flaw));
-                    self.done.add(work);
-                }
+                Some(work) => self.lacks(head.manifest, work),
                 None => {
                     self.report.superseded += 1;
                     all = false;
@@ -374,6 +375,23 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
             }
         }
         Ok(all)
+    }
+
+    /// Checks what the sound sections of a damaged HEAD name.
+    async fn rest(&mut self, sound: Arc<Head>) -> Result<()> {
+        let mut works = Works::default();
+        works.add_state(&sound, &Need::Head);
+        for lacking in self.works(&sound, works).await? {
+            self.lacks(sound.manifest, lacking.0);
+        }
+        Ok(())
+    }
+
+    /// Tells that an object is not there.
+    fn lacks(&mut self, manifest: ManifestId, work: Work) {
+        let flaw = Flaw::new(Damage::Missing, Place::Whole, "it is not there");
+        self.find(work.finding(&self.source.access, manifest, flaw));
+        self.done.add(work);
     }
 
     /// Without a HEAD: which copies of earlier ones lie here, and whether they can be used.

@@ -18,8 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Seen {
     Sound(Box<Head>),
-    /// Nothing, or not a HEAD that this program can read.
-    Broken(Vec<Flaw>),
+    /// Nothing, or not a HEAD that this program can read; and what its sound sections name.
+    Broken(Vec<Flaw>, Option<Box<Head>>),
 }
 
 /// Reads HEAD from its bytes; `None`: it is not there.
@@ -30,26 +30,23 @@ pub(super) enum Seen {
 pub(super) fn read(key: &str, bytes: Option<Bytes>) -> Result<Seen> {
     let Some(bytes) = bytes else {
         let detail = "there is none, though objects of a manifest lie below the prefix";
-        return Ok(Seen::Broken(vec![Flaw::new(
-            Damage::Missing,
-            Place::Whole,
-            detail,
-        )]));
+        let flaw = Flaw::new(Damage::Missing, Place::Whole, detail);
+        return Ok(Seen::Broken(vec![flaw], None));
     };
     match Head::decode(bytes.clone()) {
         Ok(head) => Ok(Seen::Sound(Box::new(head))),
         Err(FormatError::NewerVersion { .. }) if frame::has_wrong_header(&bytes) => {
             let detail = "it does not match its checksum: damaged, or written by a newer version";
-            Ok(Seen::Broken(vec![Flaw::new(
-                Damage::Checksum,
-                Place::Header,
-                detail,
-            )]))
+            let flaw = Flaw::new(Damage::Checksum, Place::Header, detail);
+            Ok(Seen::Broken(vec![flaw], None))
         }
         Err(error @ (FormatError::NewerVersion { .. } | FormatError::UnknownFeatures { .. })) => {
             Err(error.in_object(key))
         }
-        Err(error) => Ok(Seen::Broken(flaws(&bytes, &error))),
+        Err(error) => Ok(Seen::Broken(
+            flaws(&bytes, &error),
+            Head::salvaged(&bytes).map(Box::new),
+        )),
     }
 }
 

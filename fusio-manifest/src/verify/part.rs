@@ -1,6 +1,6 @@
 //! What there is to read: each object once, whoever needs it.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use tokio::task::JoinSet;
 
@@ -67,7 +67,7 @@ impl Part {
     }
 
     /// Reads it. A pin's copy is read before, because it tells what else there is to read.
-    pub(super) async fn check(&self, source: &Source, head: &Head) -> Result<Checked> {
+    pub(super) async fn check(&self, source: &Arc<Source>, head: &Head) -> Result<Checked> {
         match self {
             Self::Log(reference) => log::check(source, head.manifest, reference).await,
             Self::Table(table) => table::check(source, head.manifest, table).await,

@@ -1,6 +1,9 @@
 //! Checks a table, a few blocks at a time: checksums, the order of its keys, their places, their commits, the filter.
 
-use std::ops::{Range, RangeInclusive};
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -14,6 +17,7 @@ use crate::{
     frame::{HEADER_BYTES, Header, Kind},
     head::{Run, TableReference},
     id::{Folder, ManifestId},
+    spawned::Spawned,
     table::{Block, BlockHandle, Footer},
     version::Entry,
 };
@@ -59,7 +63,7 @@ impl Tabled {
     }
 }
 
-pub(super) async fn check(source: &Source, manifest: ManifestId, table: &Tabled) -> Result<Checked> {
+pub(super) async fn check(source: &Arc<Source>, manifest: ManifestId, table: &Tabled) -> Result<Checked> {
     let reference = &table.reference;
     let spot = Spot {
         source,
@@ -104,12 +108,26 @@ pub(super) async fn check(source: &Source, manifest: ManifestId, table: &Tabled)
         flaws: Flaws::default(),
     };
     let mut header = None;
-    for blocks in spans(&footer) {
-        if !spot.walk_span(&mut walk, blocks, &mut header).await? {
-            return Ok(Checked::gone());
+    let mut left = spans(&footer).map(|blocks| spot.ask(&footer, blocks));
+    let mut next = left.next();
+    while let Some(span) = next.take() {
+        // While this one is checked the next one comes.
+        next = left.next();
+        let (start, bytes) = match span.bytes.join().await?? {
+            Bits::Read(bytes) => (span.start, bytes),
+            Bits::Gone => return Ok(Checked::gone()),
+        };
+        if start == 0 {
+            header = Some(part(start, &bytes, 0..HEADER_BYTES as u64));
+        }
+        for index in span.blocks {
+            if let Some(handle) = footer.block(index) {
+                walk.block(index, handle, part(start, &bytes, handle.range.clone()));
+            }
         }
         tokio::task::yield_now().await;
     }
+    drop(left);
     checked.entries = walk.entries;
     walk.end(&bytes, header.as_deref().unwrap_or_default(), range.end);
     checked.flaws.extend(walk.flaws.list);
@@ -133,7 +151,7 @@ fn spans(footer: &Footer) -> impl Iterator<Item = Range<usize>> {
 
 /// One table in the store.
 struct Spot<'a> {
-    source: &'a Source,
+    source: &'a Arc<Source>,
     manifest: ManifestId,
     reference: &'a TableReference,
 }
@@ -167,36 +185,35 @@ impl Spot<'_> {
         Ok(Some(Flaw::new(damage, place, detail)))
     }
 
-    /// Reads some blocks and checks them; false if the table is gone.
-    async fn walk_span(
-        &self,
-        walk: &mut Walk<'_>,
-        blocks: Range<usize>,
-        header: &mut Option<Bytes>,
-    ) -> Result<bool> {
-        let handles: Vec<(usize, &BlockHandle)> = blocks
-            .filter_map(|index| Some((index, walk.footer.block(index)?)))
-            .collect();
-        let (Some((first, from)), Some((_, to))) = (handles.first(), handles.last()) else {
-            return Ok(true);
-        };
-        // The header comes with the first ones.
-        let start = if *first == 0 { 0 } else { from.range.start };
-        let Bits::Read(bytes) = self.read(start..to.range.end).await? else {
-            return Ok(false);
-        };
-        let part = |range: Range<u64>| {
-            let place = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());
-            bytes.slice(place(range.start)..place(range.end))
-        };
-        if start == 0 {
-            *header = Some(part(0..HEADER_BYTES as u64));
+    /// Asks for neighbouring blocks, and with the first ones for the header.
+    fn ask(&self, footer: &Footer, blocks: Range<usize>) -> Span {
+        let range = |index: usize| footer.block(index).map(|handle| handle.range.clone());
+        let start = range(blocks.start).map_or(0, |range| range.start);
+        let start = if blocks.start == 0 { 0 } else { start };
+        let end = range(blocks.end.saturating_sub(1)).map_or(start, |range| range.end);
+        let (source, manifest, name) = (Arc::clone(self.source), self.manifest, self.reference.object.name);
+        Span {
+            start,
+            blocks,
+            bytes: Spawned::new(async move { source.read(Folder::Table, manifest, name, start..end).await }),
         }
-        for (index, handle) in handles {
-            walk.block(index, handle, part(handle.range.clone()));
-        }
-        Ok(true)
     }
+}
+
+/// Blocks that are on their way.
+struct Span {
+    start: u64,
+    blocks: Range<usize>,
+    bytes: Spawned<Result<Bits>>,
+}
+
+/// A range of what begins at `start`, as far as there is any.
+fn part(start: u64, bytes: &Bytes, range: Range<u64>) -> Bytes {
+    let place = |at: u64| {
+        let at = usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
+        at.min(bytes.len())
+    };
+    bytes.slice(place(range.start)..place(range.end))
 }
 
 /// One pass over the entries of a table.

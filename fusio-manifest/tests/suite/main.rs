@@ -42,6 +42,8 @@ mod genesis;
 #[cfg(test)]
 mod hard_limit;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod large_batches;
 #[cfg(test)]
 mod large_transactions;

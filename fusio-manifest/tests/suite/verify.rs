@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Damage, Error, ErrorKind, Freshness, Manifest, MemoryStore, Need, ObjectKind, Options, Progress,
-    SharedSettings, Store as _, Verification, store::PutMode, verify,
+    Damage, Error, ErrorKind, Freshness, Inspect, Manifest, MemoryStore, Need, ObjectKind, Options, Place,
+    Progress, SharedSettings, Store as _, Verification, inspect, store::PutMode, verify,
 };
 
 use crate::{
@@ -404,6 +404,43 @@ async fn another_manifests_head_is_found_by_what_lies_beside_it() {
     let report = verified(&world.store).await.unwrap();
     assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
     assert_eq!(report.findings[0].damage, Damage::Foreign);
+}
+
+/// Findings never stop the check of the rest.
+#[tokio::test(start_paused = true)]
+async fn what_a_damaged_head_names_is_checked_all_the_same() {
+    let world = World::new(7).await;
+    let seen = inspect(Arc::new(world.store.clone()), PREFIX, &options(98), Inspect::Head).await;
+    let meta = seen.unwrap().sections[0].bytes;
+    let store = copied(&world.store).await;
+    let whole = object(&store, HEAD).await;
+    overwrite(&store, HEAD, flipped(&whole, (106 + meta + 20) * 8)).await;
+    let mut lost = Vec::new();
+    for kind in [ObjectKind::Log, ObjectKind::Table] {
+        for key in world.needed(kind).await {
+            let alone = copied(&world.store).await;
+            remove(&alone, &key).await;
+            let report = verified(&alone).await.unwrap();
+            if report.findings[0].needed_by.contains(&Need::Head) {
+                remove(&store, &key).await;
+                lost.push(key);
+                break;
+            }
+        }
+    }
+    assert_eq!(lost.len(), 2);
+    let report = verified(&store).await.unwrap();
+    let told: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| (finding.object.as_str(), finding.damage, finding.place.clone()))
+        .collect();
+    let expected = [
+        (HEAD, Damage::Checksum, Place::Section("inline")),
+        (lost[0].as_str(), Damage::Missing, Place::Whole),
+        (lost[1].as_str(), Damage::Missing, Place::Whole),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test(start_paused = true)]
