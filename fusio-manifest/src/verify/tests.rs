@@ -279,11 +279,9 @@ async fn a_transaction_that_is_there_twice_is_found() {
         LogItem::Inline(Arc::new(InlineCommit::new(2, id, vec![write.clone()]))),
     ];
     world.head.last_txn = 2;
-    says(
-        &world.only_finding().await,
-        "HEAD",
-        "is commit 1 here and another one elsewhere",
-    );
+    let [in_head, in_log] = world.findings().await.try_into().unwrap();
+    says(&in_head, "HEAD", "is commit 1 here and another one elsewhere");
+    says(&in_log, "/log/", "is commit 1 here and another one elsewhere");
     let twice = vec![write.clone(), write];
     let commit = InlineCommit::new(1, id, twice);
     world.head.log = vec![LogItem::Inline(Arc::new(commit))];

@@ -9,6 +9,8 @@ use fusio_manifest::{
     Progress, SharedSettings, Store as _, Verification, inspect, store::PutMode, verify,
 };
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+
 use crate::{
     collect::{RETENTION, keys, orphans},
     faulty::{Fault, Gate},
@@ -569,4 +571,57 @@ async fn a_finding_tells_who_needs_the_object_and_what_is_hit() {
     }
     assert!(hit > 0 && spared > 0, "{hit} hit, {spared} spared");
     reader.close().await;
+}
+
+/// What happens to an object, drawn at random; none if it is left as it was.
+fn damaged(random: &mut StdRng, whole: &Bytes, another: &Bytes) -> Option<Bytes> {
+    let mut bytes = whole.to_vec();
+    let at = random.random_range(0..bytes.len());
+    let until = random.random_range(at..bytes.len()) + 1;
+    match random.random_range(0..7) {
+        0 => bytes[at] ^= 1 << random.random_range(0..8),
+        1 => bytes.truncate(at),
+        2 => bytes[at..until].fill(0),
+        3 => bytes[at..until].reverse(),
+        4 => drop(bytes.drain(at..until)),
+        5 => bytes.extend_from_slice(&whole[at..until]),
+        _ => bytes = another.to_vec(),
+    }
+    (bytes != *whole).then(|| bytes.into())
+}
+
+/// Any object, needed or not, any damage: what is needed is found, what is not is no damage, and nothing is read wrong.
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_an_object_is_found_if_anybody_needs_it() {
+    let (mut found, mut spared) = (0, 0);
+    for seed in 0..4 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let world = World::new(100 + seed).await;
+        let mut needed = Vec::new();
+        for kind in ObjectKind::ALL {
+            needed.extend(world.needed(kind).await);
+        }
+        let all = keys(&world.store).await;
+        for _ in 0..60 {
+            let [key, other] = [(); 2].map(|()| &all[random.random_range(0..all.len())]);
+            let (whole, another) = (object(&world.store, key).await, object(&world.store, other).await);
+            let Some(bytes) = damaged(&mut random, &whole, &another) else {
+                continue;
+            };
+            if needed.contains(key) {
+                found_and_named(&world, key, Some(bytes), &format!("what seed {seed} did")).await;
+                found += 1;
+                continue;
+            }
+            let store = copied(&world.store).await;
+            overwrite(&store, key, bytes).await;
+            let report = verified(&store).await.unwrap();
+            // HEAD asks folded log objects about outcomes, as long as they are there.
+            let outcomes_alone = report.findings.iter().all(|finding| finding.needed_by == [Need::Outcomes]);
+            assert!(outcomes_alone, "seed {seed}, {key}: {:#?}", report.findings);
+            assert!(errors_of_reads(&store, &world).await.is_empty());
+            spared += 1;
+        }
+    }
+    assert!(found > 30 && spared > 30, "{found} found, {spared} spared");
 }
