@@ -241,7 +241,7 @@ impl fmt::Display for Size {
         match units.iter().rev().find(|(_, shift)| self.0 >> shift > 0) {
             None => write!(f, "{} B", self.0),
             Some((unit, shift)) => {
-                let tenths = u128::from(self.0) * 10 >> shift;
+                let tenths = (u128::from(self.0) * 10) >> shift;
                 match tenths % 10 {
                     0 => write!(f, "{} {unit}", tenths / 10),
                     tenth => write!(f, "{}.{tenth} {unit}", tenths / 10),

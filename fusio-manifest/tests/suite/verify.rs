@@ -8,7 +8,6 @@ use fusio_manifest::{
     Damage, Error, ErrorKind, Freshness, Inspect, Manifest, MemoryStore, Need, ObjectKind, Options, Place,
     Progress, SharedSettings, Store as _, Verification, inspect, store::PutMode, verify,
 };
-
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
@@ -617,7 +616,10 @@ async fn whatever_happens_to_an_object_is_found_if_anybody_needs_it() {
             overwrite(&store, key, bytes).await;
             let report = verified(&store).await.unwrap();
             // HEAD asks folded log objects about outcomes, as long as they are there.
-            let outcomes_alone = report.findings.iter().all(|finding| finding.needed_by == [Need::Outcomes]);
+            let outcomes_alone = report
+                .findings
+                .iter()
+                .all(|finding| finding.needed_by == [Need::Outcomes]);
             assert!(outcomes_alone, "seed {seed}, {key}: {:#?}", report.findings);
             assert!(errors_of_reads(&store, &world).await.is_empty());
             spared += 1;

@@ -127,7 +127,7 @@ fn fail(message: &str) -> ExitCode {
 
 /// Says why it could not look. HEAD that cannot be read is damage.
 fn refuse(error: &Error, request: &Request) -> ExitCode {
-    let why = error.store_error().map_or(Why::Other, |source| Why::of(source));
+    let why = error.store_error().map_or(Why::Other, Why::of);
     let status = match why {
         Why::NoBucket => fail(&format!("there is no bucket {}: {error}", request.bucket)),
         Why::NoAnswer => fail(&format!("the store does not answer: {error}")),

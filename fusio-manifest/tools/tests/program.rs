@@ -212,7 +212,7 @@ async fn damage_is_named_and_tells_by_the_exit_status() {
     assert_eq!(facts["findings"][0]["damage"], "checksum");
 
     let head = format!("{PREFIX}/HEAD");
-    store.delete(&[head.clone()]).await.unwrap();
+    store.delete(std::slice::from_ref(&head)).await.unwrap();
     let facts = json(&printed(&run(&server, &["verify", &url, "--json"]), 1));
     assert_eq!(facts["findings"][0]["object"], head.as_str());
     assert_eq!(facts["copies"].as_array().unwrap().len(), 1, "the pin");
