@@ -129,11 +129,10 @@ impl Inspection {
             "none yet; created"
         };
         writeln!(f, "collect   {what} {began}")?;
-        writeln!(
-            f,
-            "          states before revision {} are not kept",
-            self.collected_through
-        )?;
+        if self.collected_through > 0 {
+            let revision = self.collected_through;
+            writeln!(f, "          states before revision {revision} are not kept")?;
+        }
         let Some(collection) = &self.collection else {
             return Ok(());
         };

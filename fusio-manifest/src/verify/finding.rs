@@ -175,7 +175,9 @@ impl Finding {
         let commits = self.txns.as_ref().map_or_else(String::new, |txns| {
             format!(" of commits {} to {}", txns.start(), txns.end())
         });
-        let keys = self.keys.as_ref().map_or_else(String::new, |(first, end)| {
+        let part = |(first, end): &&KeySpan| !first.is_empty() || end.is_some();
+        let keys = self.keys.as_ref().filter(part);
+        let keys = keys.map_or_else(String::new, |(first, end)| {
             let end = end
                 .as_ref()
                 .map_or_else(|| "the end".to_owned(), |end| readable(end));
@@ -305,10 +307,12 @@ pub(crate) struct Flaw {
 
 impl Flaw {
     pub(crate) fn new(damage: Damage, place: Place, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
         Self {
             damage,
             place,
-            detail: detail.into(),
+            // The damage says so already.
+            detail: detail.strip_prefix("damaged: ").unwrap_or(&detail).to_owned(),
             keys: None,
         }
     }

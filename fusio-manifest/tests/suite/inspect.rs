@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Error, ErrorKind, Freshness, Inspect, Inspection, MemoryStore, Options, SharedSettings, inspect,
+    Error, ErrorKind, Freshness, Inspect, Inspection, MemoryStore, ObjectKind, Options, SharedSettings,
+    inspect,
 };
 
 use crate::{
-    collect::{RETENTION, orphans},
+    collect::{RETENTION, keys, orphans},
     fold::folded_soon,
     spill::fill,
     support::{HEAD, PREFIX, founded, founded_by, object, options, overwrite, pause, remove},
-    verify::verified,
+    verify::{World, verified},
 };
 
 async fn inspected(store: &MemoryStore, what: Inspect) -> Result<Inspection, Error> {
@@ -126,6 +127,25 @@ async fn garbage_is_what_a_collection_deletes() {
     manifest.close().await;
 }
 
+/// What only a pin needs is no garbage.
+#[tokio::test(start_paused = true)]
+async fn garbage_is_what_neither_head_nor_a_pin_needs() {
+    let world = World::new(8).await;
+    let mut needed = 0;
+    for kind in ObjectKind::ALL {
+        needed += world.needed(kind).await.len() as u64;
+    }
+    let garbage = inspected(&world.store, Inspect::Garbage)
+        .await
+        .unwrap()
+        .garbage
+        .unwrap();
+    let all = keys(&world.store).await.len() as u64;
+    assert_eq!(garbage.own().objects, all - needed);
+    assert!(garbage.own().objects > 0);
+    assert_eq!(Some(garbage), verified(&world.store).await.unwrap().garbage);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_it_cannot_read_is_an_error_that_names_it() {
     let (store, manifest) = founded().await;
@@ -133,10 +153,7 @@ async fn what_it_cannot_read_is_an_error_that_names_it() {
     manifest.pin("kept", &snapshot, None).await.unwrap();
     manifest.close().await;
     let whole = object(&store, HEAD).await;
-    let pin = crate::collect::keys(&store)
-        .await
-        .into_iter()
-        .find(|key| key.contains("/pin/"));
+    let pin = keys(&store).await.into_iter().find(|key| key.contains("/pin/"));
     remove(&store, &pin.unwrap()).await;
     assert!(inspected(&store, Inspect::Head).await.is_ok());
     let error = inspected(&store, Inspect::Garbage).await.unwrap_err();

@@ -82,7 +82,7 @@ impl World {
     }
 
     /// The keys of the objects of a kind that HEAD or a pin needs: those that a check misses when they are gone.
-    async fn needed(&self, kind: ObjectKind) -> Vec<String> {
+    pub(crate) async fn needed(&self, kind: ObjectKind) -> Vec<String> {
         let mut needed = Vec::new();
         for key in keys(&self.store).await {
             let of_kind = match kind {

@@ -17,7 +17,7 @@ fn tell(report: &Verification, text: &mut String) -> std::fmt::Result {
         writeln!(text, "manifest  {manifest}")?;
         writeln!(
             text,
-            "state     revision {revision}, commit {txn}, {} pins",
+            "state     revision {revision}, commit {txn}; pins: {}",
             report.pins
         )?;
     }
@@ -59,7 +59,8 @@ fn tell(report: &Verification, text: &mut String) -> std::fmt::Result {
     match report.findings.len() {
         0 => writeln!(text, "result    whole: nothing is broken"),
         count => {
-            writeln!(text, "result    DAMAGED: {count} findings")?;
+            let noun = if count == 1 { "finding" } else { "findings" };
+            writeln!(text, "result    DAMAGED: {count} {noun}")?;
             for finding in &report.findings {
                 writeln!(text, "          {} {}", finding.damage.name(), finding.object)?;
             }
