@@ -14,6 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::{
     change_rate::ChangeRate,
@@ -70,6 +71,8 @@ struct Cell {
     received: u64,
     rate: ChangeRate,
     stopped: Option<Error>,
+    /// Told of each state that is installed, and when the handle stops.
+    news: watch::Sender<()>,
 }
 
 impl HeadCache {
@@ -88,6 +91,7 @@ impl HeadCache {
             received: 0,
             rate: ChangeRate::default(),
             stopped: None,
+            news: watch::Sender::new(()),
         };
         Self {
             clock,
@@ -119,6 +123,11 @@ impl HeadCache {
             Some(error) => Err(error.clone()),
             None => Ok(cell.certified.clone()),
         }
+    }
+
+    /// Wakes when a newer state is installed, or the handle stops.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.cell.lock().news.subscribe()
     }
 
     /// When the request was sent that showed last that HEAD has this ETag; none if another state is known by now.
@@ -195,6 +204,7 @@ impl HeadCache {
                 steps
             };
             cell.certified.state = Arc::new(state);
+            cell.news.send_replace(());
         }
         cell.look_done(sent, foreign)
     }
@@ -253,6 +263,7 @@ impl Cell {
         );
         tracing::error!(%error);
         self.stopped = Some(error.clone());
+        self.news.send_replace(());
         error
     }
 }

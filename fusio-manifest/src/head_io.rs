@@ -299,7 +299,7 @@ impl Gone {
 }
 
 /// An object that HEAD names is not there.
-fn lost(access: &Access, what: &str, name: ObjectName) -> Error {
+pub(crate) fn lost(access: &Access, what: &str, name: ObjectName) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(

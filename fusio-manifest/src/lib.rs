@@ -61,7 +61,7 @@ pub use manifest::{Freshness, Info, Manifest, PinInfo};
 #[cfg(feature = "mutants")]
 #[doc(hidden)]
 pub use mutant::Mutant;
-pub use options::{Maintenance, Options, SharedSettings};
+pub use options::{Maintenance, Options, SharedSettings, WatchOptions};
 pub use receipt::{Attempt, AttemptOutcome, CommitOutcome, CommitToken, Receipt};
 pub use snapshot::{Scan, Snapshot};
 pub use store::memory::MemoryStore;
@@ -75,6 +75,7 @@ pub use transaction::{CommitOptions, Transaction, TransactionScan};
 pub use verify::{
     Damage, Finding, HeadCopy, KeySpan, Need, ObjectKind, Place, Progress, Verification, verify,
 };
+pub use watch::{Watch, WatchEvent, WatchFrom, WatchedCommit};
 
 pub mod limits;
 pub mod store;
@@ -119,3 +120,4 @@ mod transaction;
 mod verify;
 mod version;
 mod versions;
+mod watch;

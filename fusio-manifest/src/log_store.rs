@@ -1,14 +1,11 @@
 //! Log objects in the store: written under names that are never used twice, read once however many wait for
 //! them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::{sync::OnceCell, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     access::{Access, Purpose},
@@ -19,6 +16,11 @@ use crate::{
     immutable::{Destination, Unread},
     log::{self, LogObject},
 };
+
+use flights::Flights;
+pub(crate) use flights::Follower;
+
+mod flights;
 
 /// How many objects are read at once by one handle that is behind: enough to hide their latency, few enough to
 /// leave the connections to others.
@@ -31,26 +33,10 @@ pub(crate) type Logged = BTreeMap<ObjectName, Arc<LogObject>>;
 /// default.
 const KEPT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// An object that is being read, or has been and is not part of a state yet; or was written and is not folded yet.
-#[derive(Debug, Clone)]
-struct Flight {
-    last_txn: u64,
-    /// Its bytes, if this handle wrote it.
-    written: Option<Written>,
-    object: Arc<OnceCell<Arc<LogObject>>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Written {
-    bytes: u64,
-    /// Some HEAD names it, or named it.
-    named: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct LogStore {
     access: Arc<Access>,
-    flights: Mutex<BTreeMap<ObjectName, Flight>>,
+    flights: Mutex<Flights>,
 }
 
 impl LogStore {
@@ -73,15 +59,7 @@ impl LogStore {
         let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
         let name = self.access.put_new(Folder::Log, to, bytes).await?;
         // Who wrote it need not read it when it is folded.
-        let written = Flight {
-            last_txn: 0,
-            written: Some(Written {
-                bytes: length,
-                named: false,
-            }),
-            object: Arc::new(OnceCell::new_with(Some(Arc::clone(content)))),
-        };
-        self.flights.lock().insert(name, written);
+        self.flights.lock().written(name, length, content);
         Ok(ObjectReference {
             name,
             bytes: length,
@@ -132,29 +110,7 @@ impl LogStore {
 
     /// The state of `head` is known: what was read for it, and is not to be folded, is let go.
     pub(crate) fn settled(&self, head: &Head) {
-        let mut flights = self.flights.lock();
-        if flights.is_empty() {
-            return;
-        }
-        let named: BTreeSet<ObjectName> = head
-            .log_objects()
-            .map(|reference| reference.object.name)
-            .collect();
-        let mut kept = 0;
-        flights.retain(|name, flight| {
-            // Some look waits for it.
-            if flight.last_txn > head.last_txn {
-                return true;
-            }
-            let Some(written) = &mut flight.written else {
-                return false;
-            };
-            let (was_named, is_named) = (written.named, named.contains(name));
-            written.named |= is_named;
-            let keep = (is_named || !was_named) && kept + written.bytes <= KEPT_BYTES_MAX;
-            kept += if keep { written.bytes } else { 0 };
-            keep
-        });
+        self.flights.lock().settled(head);
     }
 
     /// Reads one. Who comes while it is being read shares the request; who comes before a state is known that
@@ -167,15 +123,7 @@ impl LogStore {
         purpose: Purpose,
     ) -> Result<Arc<LogObject>, Unread> {
         let name = reference.object.name;
-        let flight = {
-            let mut flights = self.flights.lock();
-            let flight = flights.entry(name).or_insert_with(|| Flight {
-                last_txn: reference.last_txn(),
-                written: None,
-                object: Arc::default(),
-            });
-            Arc::clone(&flight.object)
-        };
+        let flight = self.flights.lock().of(&reference);
         let limit = deadline.saturating_sub(self.access.clock.now());
         let read = flight.get_or_try_init(|| self.read(manifest, reference, deadline, purpose));
         // Another's read may have a later deadline than this one's.

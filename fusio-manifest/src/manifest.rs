@@ -32,6 +32,7 @@ use crate::{
 /// How often a fresh read begins again because what it reads has been collected meanwhile.
 const EXPIRED_MAX: u32 = 3;
 mod pins;
+mod watching;
 
 pub use pins::PinInfo;
 

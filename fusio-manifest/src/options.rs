@@ -10,6 +10,8 @@ use crate::{
     mutant::{Broken, Mutant},
 };
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
 /// Settings that stand in HEAD, so that all handles agree. `create` writes them; who opens adopts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedSettings {
@@ -185,7 +187,6 @@ impl Options {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        const DAY_MS: u64 = 24 * 3_600_000;
         self.shared.validate()?;
         within("refreshes_in_flight", self.refreshes_in_flight as u64, 1, 1_024)?;
         within("commit_timeout_ms", ms(self.commit_timeout), 1, DAY_MS)?;
@@ -193,6 +194,28 @@ impl Options {
         within("request_timeout_ms", ms(self.request_timeout), 1, DAY_MS)?;
         within("cache_bytes", self.cache_bytes, 1 << 20, 1 << 40)?;
         within("commit_queue", self.commit_queue as u64, 1, 1_000_000)
+    }
+}
+
+/// Settings of one watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// How long after the last look at HEAD it is looked at again: how late a commit of another handle is told at most, but
+    /// for the look itself. Each look is a GET. Default 1 s; 10 ms to 1 day.
+    pub interval: Duration,
+}
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl WatchOptions {
+    pub(crate) fn validate(&self) -> Result<()> {
+        within("interval_ms", ms(self.interval), 10, DAY_MS)
     }
 }
 

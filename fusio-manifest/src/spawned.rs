@@ -21,6 +21,12 @@ impl<T: Send + 'static> Spawned<T> {
 
     /// Its result; an error if the runtime has stopped.
     pub(crate) async fn join(mut self) -> Result<T, Error> {
+        self.done().await
+    }
+
+    /// The same, for those who may be dropped while they wait, and wait again then. There is one result: whoever got it
+    /// must not ask again.
+    pub(crate) async fn done(&mut self) -> Result<T, Error> {
         (&mut self.task)
             .await
             .map_err(|stopped| Error::new(ErrorKind::Closed, format!("reading was stopped: {stopped}")))

@@ -264,6 +264,11 @@ impl CommitQueue {
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
+    /// Tells when the handle has come to its end: everything is answered.
+    pub(crate) fn end(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
     /// Leave for one more commit to be under way.
     fn admit(&self) -> Result<OwnedSemaphorePermit> {
         let admissions = Arc::clone(&self.admissions);

@@ -96,3 +96,11 @@ mod transactions_refused;
 mod upkeep;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod watch;
+#[cfg(test)]
+mod watch_at_random;
+#[cfg(test)]
+mod watch_faults;
+#[cfg(test)]
+mod watch_gaps;
