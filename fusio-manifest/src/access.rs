@@ -1,19 +1,14 @@
 //! The store as one manifest uses it: each request bounded in time, asked again where patience helps, and
 //! maintenance told from what callers wait for.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
     backoff::Backoff,
     clock::{Clock, Moment, within},
+    dates::Dates,
     entropy::Entropy,
     error::{Error, ErrorKind, Result},
     id::Keys,
@@ -51,8 +46,7 @@ pub(crate) struct Access {
     pub(crate) request_timeout: Duration,
     /// Requests that were maintenance.
     pub(crate) maintenance: RequestMeter,
-    /// When the newest answer came, in milliseconds of this clock.
-    answered: AtomicU64,
+    dates: Dates,
 }
 
 impl Access {
@@ -64,7 +58,7 @@ impl Access {
             entropy: Arc::clone(&options.entropy),
             request_timeout: options.request_timeout,
             maintenance: RequestMeter::new(),
-            answered: AtomicU64::new(0),
+            dates: Dates::default(),
         }
     }
 
@@ -160,27 +154,34 @@ impl Access {
         limit: Duration,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let sent = self.dates.mark();
         let answer = within(&*self.clock, limit, request).await.unwrap_or_else(|| {
             let message = format!("no answer within {} ms", limit.as_millis());
             Err(StoreError::new(StoreErrorKind::Timeout, operation, key, message))
         });
-        if answer.is_ok() {
-            // Relaxed: the number stands by itself, and only a guess is made of it.
-            self.answered.store(self.now_ms(), Ordering::Relaxed);
+        let answered = match &answer {
+            Ok(_) => true,
+            Err(error) => error.status.is_some(),
+        };
+        if answered {
+            self.dates.take(self.store.date(), self.clock.now(), sent);
         }
         answer
     }
 
-    /// What the store's Date may be by now, by how long ago it told it. Only a look tells.
-    pub(crate) fn date_may_be(&self) -> Option<u64> {
-        let since = self
-            .now_ms()
-            .saturating_sub(self.answered.load(Ordering::Relaxed));
-        Some(self.store.date()?.saturating_add(since))
+    /// The store's Date, if two answers agree on it: only by such a one are pins dropped.
+    pub(crate) fn believed_date(&self) -> Option<u64> {
+        self.dates.believed(self.store.date(), self.clock.now())
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX)
+    /// The same, or the only one that it has told so far.
+    pub(crate) fn date(&self) -> Option<u64> {
+        self.dates.not_contradicted(self.store.date(), self.clock.now())
+    }
+
+    /// What the store's Date may be by now, by how long ago it told it. Only a look tells.
+    pub(crate) fn date_may_be(&self) -> Option<u64> {
+        self.dates.may_be(self.clock.now())
     }
 
     /// Waits before asking again; false if the deadline comes first.

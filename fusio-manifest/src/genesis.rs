@@ -184,7 +184,7 @@ async fn first_head(
     let manifest = ManifestId::draw(&*access.entropy)?;
     let mut head = Head::first(manifest, Nonce::draw(&*access.entropy)?, options.shared);
     // There is nothing to collect before the first retention is over.
-    head.fenced_unix_ms = access.store.date().unwrap_or_default();
+    head.fenced_unix_ms = access.date().unwrap_or_default();
     let bytes = head
         .encode()
         .map_err(|error| Error::new(ErrorKind::Corrupt, format!("building the first HEAD: {error}")))?;

@@ -86,6 +86,7 @@ mod change_rate;
 mod clock;
 mod commit;
 mod conflict;
+mod dates;
 mod destroy;
 mod entropy;
 mod error;

@@ -72,7 +72,8 @@ impl Collector {
         if !matches!(self.work, Work::None) {
             return None;
         }
-        let unix_ms = self.access.store.date()?;
+        let unix_ms = self.access.date()?;
+        let believed_unix_ms = self.access.believed_date();
         match Due::of(head, unix_ms) {
             Due::Nothing => {
                 // Any HEAD after the fence is as good a mark.
@@ -84,10 +85,11 @@ impl Collector {
             Due::Fence => Some(Edit::Fence {
                 epoch: head.epoch,
                 unix_ms,
+                believed_unix_ms,
             }),
             Due::Condemn(collection) => Some(Edit::Condemn {
                 list: collection.list.name,
-                unix_ms,
+                believed_unix_ms,
             }),
             Due::Drop(collection) => Some(Edit::DropList {
                 list: collection.list.name,

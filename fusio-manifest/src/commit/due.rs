@@ -28,11 +28,14 @@ impl Due {
     pub(super) fn of(head: &Head, unix_ms: u64) -> Self {
         let retention = u64::try_from(head.settings.retention.as_millis()).unwrap_or(u64::MAX);
         let over = |since: u64, span: u64| unix_ms >= since.saturating_add(span).saturating_add(DATE_STEP_MS);
+        // What a wrong Date dated so far ahead would never be over.
+        let far_ahead = |since: u64| since > unix_ms.saturating_add(retention);
         match head.collection {
-            None if over(head.fenced_unix_ms, retention) => Self::Fence,
+            None if over(head.fenced_unix_ms, retention) || far_ahead(head.fenced_unix_ms) => Self::Fence,
             None => Self::Nothing,
             Some(list) if list.condemned => {
-                let late = over(list.listed_unix_ms, retention.saturating_add(retention / 4));
+                let late = over(list.listed_unix_ms, retention.saturating_add(retention / 4))
+                    || far_ahead(list.listed_unix_ms);
                 let who = if late {
                     WhoDeletes::Anybody
                 } else {
@@ -41,7 +44,7 @@ impl Due {
                 Self::Delete(list, who)
             }
             Some(list) if over(list.listed_unix_ms, retention) => Self::Condemn(list),
-            Some(list) if list.listed_unix_ms > unix_ms.saturating_add(retention) => Self::Drop(list),
+            Some(list) if far_ahead(list.listed_unix_ms) => Self::Drop(list),
             Some(_) => Self::Nothing,
         }
     }
@@ -111,6 +114,21 @@ mod tests {
     fn a_list_of_the_far_future_is_dropped() {
         assert_eq!(due(Some((BEGAN + HOUR, false)), BEGAN), "nothing");
         assert_eq!(due(Some((BEGAN + HOUR + 1, false)), BEGAN), "drop");
+    }
+
+    #[test]
+    fn what_was_dated_far_ahead_stops_no_collection() {
+        let mut head = head(None);
+        for (ahead, due) in [
+            (HOUR, Due::Nothing),
+            (HOUR + 1, Due::Fence),
+            (1_000 * HOUR, Due::Fence),
+        ] {
+            head.fenced_unix_ms = BEGAN + ahead;
+            assert_eq!(Due::of(&head, BEGAN), due, "{ahead}");
+        }
+        let condemned = due(Some((BEGAN + 1_000 * HOUR, true)), BEGAN);
+        assert_eq!(condemned, "anybody deletes", "who condemned it may be gone");
     }
 
     #[test]

@@ -14,13 +14,15 @@ pub(crate) enum Edit {
     Fence {
         epoch: u64,
         unix_ms: u64,
+        /// The Date by which pins have expired, if one can be believed.
+        believed_unix_ms: Option<u64>,
     },
     /// Names what a collection has listed.
     NameList(Collection),
     /// Nobody can need what this list names any more, pins excepted.
     Condemn {
         list: ObjectName,
-        unix_ms: u64,
+        believed_unix_ms: Option<u64>,
     },
     /// What this list names is gone, these log objects among it.
     DropList {
@@ -119,14 +121,18 @@ impl Head {
             return Err(FormatError::damaged(format!("{edit:?}: {objection:?}")));
         }
         match edit {
-            Edit::Fence { epoch, unix_ms } => {
+            Edit::Fence {
+                epoch,
+                unix_ms,
+                believed_unix_ms,
+            } => {
                 self.epoch = epoch.saturating_add(1);
                 self.fenced_unix_ms = *unix_ms;
-                self.drop_expired_pins(*unix_ms);
+                self.drop_expired_pins(*believed_unix_ms);
             }
             Edit::NameList(collection) => self.collection = Some(*collection),
-            Edit::Condemn { unix_ms, .. } => {
-                self.drop_expired_pins(*unix_ms);
+            Edit::Condemn { believed_unix_ms, .. } => {
+                self.drop_expired_pins(*believed_unix_ms);
                 if let Some(collection) = &mut self.collection {
                     collection.condemned = true;
                     self.collected_through = self.collected_through.max(collection.marked_revision);
@@ -143,8 +149,10 @@ impl Head {
         Ok(())
     }
 
-    fn drop_expired_pins(&mut self, unix_ms: u64) {
-        self.pins.retain(|pin| !pin.has_expired(unix_ms));
+    fn drop_expired_pins(&mut self, believed_unix_ms: Option<u64>) {
+        if let Some(unix_ms) = believed_unix_ms {
+            self.pins.retain(|pin| !pin.has_expired(unix_ms));
+        }
     }
 }
 

@@ -60,10 +60,10 @@ impl Collect {
         let bytes = list::encode(self.head.manifest, &objects);
         let to = Destination::by(&self.head, self.deadline(), Purpose::Maintenance);
         let list = object::put(&self.access, Folder::List, to, bytes).await?;
-        let listed_unix_ms = self.access.store.date().ok_or_else(|| {
+        let listed_unix_ms = self.access.date().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unsupported,
-                "the store does not tell its Date, by which the retention counts",
+                "the store does not tell its Date, by which the retention counts, or tells now this, now that",
             )
         })?;
         tracing::debug!(objects = objects.len(), list = %list.name, "unreferenced objects listed");

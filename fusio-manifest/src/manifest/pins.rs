@@ -187,7 +187,7 @@ impl Manifest {
     }
 
     fn date(&self) -> Option<u64> {
-        self.0.io.access.store.date()
+        self.0.io.access.date()
     }
 
     fn commit_deadline(&self) -> Moment {

@@ -104,3 +104,5 @@ mod watch_at_random;
 mod watch_faults;
 #[cfg(test)]
 mod watch_gaps;
+#[cfg(test)]
+mod wrong_dates;
