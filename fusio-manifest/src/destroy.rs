@@ -28,6 +28,9 @@ const NAMED_MAX: usize = 16;
 pub struct Destroyed {
     /// Whether there was a HEAD.
     pub head: bool,
+    /// A DELETE of HEAD went unanswered. HEAD is gone, but a copy of that request may arrive late, as long as the store takes
+    /// its signature (15 minutes on S3), and delete whatever HEAD is there then: create nothing under this prefix before.
+    pub unanswered: bool,
     /// How many other objects were deleted.
     pub objects: u64,
     /// How many objects below the prefix were left because they are not this manifest's.
@@ -52,7 +55,7 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
     let mut destroyed = Destroyed::default();
     let target = match owner(&access, deadline()).await? {
         Some(manifest) => {
-            delete_all(&access, &[access.keys.head().to_owned()], deadline()).await?;
+            destroyed.unanswered = delete_head(&access, manifest, deadline()).await?;
             destroyed.head = true;
             Target::Manifest(manifest)
         }
@@ -94,6 +97,31 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
         match page.objects.last() {
             Some(last) if page.more => after = Some(last.key.clone()),
             _ => return Ok(destroyed),
+        }
+    }
+}
+
+/// Deletes HEAD of this manifest; true if a copy of the request may arrive later.
+///
+/// It is not sent again blindly: once HEAD is gone somebody may create another.
+async fn delete_head(access: &Access, manifest: ManifestId, deadline: Moment) -> Result<bool> {
+    let keys = [access.keys.head().to_owned()];
+    let mut backoff = patience();
+    let mut unanswered = false;
+    loop {
+        access.maintenance.count(RequestClass::Delete);
+        let delete = access.store.delete(&keys);
+        let limit = access.limit(deadline);
+        let error = match access.bounded("DELETE", access.keys.head(), limit, delete).await {
+            Ok(()) => return Ok(unanswered),
+            Err(error) => error,
+        };
+        unanswered |= error.status.is_none() && !error.is_definite();
+        if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
+            return Err(Error::from_store("deleting HEAD", error));
+        }
+        if owner(access, deadline).await? != Some(manifest) {
+            return Ok(unanswered);
         }
     }
 }

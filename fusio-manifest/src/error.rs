@@ -22,8 +22,6 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// As many commits of the handle are under way as may be. Not committed: slow down.
     Busy,
-    /// The snapshot is older than what this handle can still validate. Begin again.
-    SnapshotTooOld,
     /// The state is older than the retention, or its pin is gone, and part of it has been collected. Begin again.
     SnapshotExpired,
     /// A key, value, transaction or setting is out of its range; the message names the range.
@@ -131,7 +129,6 @@ impl Error {
             self.0.kind,
             ErrorKind::Conflict
                 | ErrorKind::PreconditionFailed
-                | ErrorKind::SnapshotTooOld
                 | ErrorKind::SnapshotExpired
                 | ErrorKind::Unavailable
                 | ErrorKind::DeadlineExceeded

@@ -15,8 +15,8 @@ const DAY_MS: u64 = 24 * 3_600_000;
 /// Settings that stand in HEAD, so that all handles agree. `create` writes them; who opens adopts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedSettings {
-    /// How long what nothing references is kept for readers that still hold it; also the age up to which a
-    /// transaction can be validated. Longer keeps more garbage, shorter ends slow readers with an error.
+    /// How long what nothing references is kept for readers that still hold it. Longer keeps more garbage, shorter ends slow
+    /// readers with an error. (A transaction may be older: what it read is read again.)
     /// Default 1 hour; 1 second to 30 days.
     pub retention: Duration,
     /// Inline commits are moved into a log object once they pass this many bytes. HEAD's size is money: every

@@ -104,7 +104,7 @@ impl Manifest {
             };
             match transaction.commit_with(options).await {
                 Ok(receipt) => return Ok(Committed { value, receipt }),
-                Err(error) if error.is_conflict() || error.kind() == ErrorKind::SnapshotTooOld => {
+                Err(error) if error.is_conflict() => {
                     last_conflict = Some(error);
                 }
                 Err(error) => return Err(error.into()),

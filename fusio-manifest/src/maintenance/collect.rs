@@ -133,7 +133,8 @@ impl Collect {
         let pinned = self
             .pinned(|pin| pin.revision < collection.marked_revision)
             .await?;
-        objects.retain(|object| !pinned.contains(object));
+        let live = self.live_though_listed(&objects);
+        objects.retain(|object| !pinned.contains(object) && !live.contains(object));
         let keys: Vec<String> = objects
             .iter()
             .map(|(folder, name)| self.access.keys.object(manifest, *folder, *name))
@@ -147,6 +148,20 @@ impl Collect {
             list: list.name,
             log: log.map(|(_, name)| *name).collect(),
         })
+    }
+
+    /// What of a list HEAD names all the same. The fence rules it out; if it fails, because the list, HEAD or this program is
+    /// not as it should be, garbage stays rather than that commits go.
+    fn live_though_listed(&self, listed: &[(Folder, ObjectName)]) -> HashSet<(Folder, ObjectName)> {
+        if self.broken.by(Mutant::NoEpochFence) {
+            return HashSet::new();
+        }
+        let mut live: HashSet<(Folder, ObjectName)> = self.head.live().collect();
+        live.retain(|object| listed.contains(object));
+        for (folder, name) in &live {
+            tracing::error!(?folder, %name, "listed to be deleted, and HEAD names it: it is left");
+        }
+        live
     }
 
     /// Deletes a list that HEAD does not name any more. Whoever still deletes what it named finds that somebody has.

@@ -6,12 +6,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::{collect::Collect, list, object};
 use crate::{
     Error, ErrorKind, Freshness, Manifest, MemoryStore, Options, SeededEntropy, Snapshot, Store, StoreError,
     TokioClock,
+    access::{Access, Purpose},
     clock::Clock as _,
-    head::{Head, LogItem},
+    head::{Collection, Head, LogItem},
     id::{Folder, Keys, Nonce, ObjectName},
+    immutable::Destination,
     store::{BoxFuture, ETag, GetAnswer, GetOptions, ListPage, PutMode},
 };
 
@@ -89,6 +92,45 @@ async fn replace_log(store: &MemoryStore) -> Vec<String> {
     let bytes = head.encode().unwrap();
     store.put(HEAD, bytes, PutMode::Overwrite).await.unwrap();
     originals
+}
+
+/// A list that is wrong names all that HEAD names, and an orphan.
+#[tokio::test(start_paused = true)]
+async fn what_head_names_is_left_though_a_list_names_it() {
+    let (store, manifest, _) = spilled(sound).await;
+    let options = options(5, sound);
+    let access = Arc::new(Access::new(Arc::new(store.clone()), Keys::new(PREFIX), &options));
+    let head = Head::decode(bytes_of(&store, HEAD).await).unwrap();
+    let key = |(folder, name): &(Folder, ObjectName)| access.keys.object(head.manifest, *folder, *name);
+    let mut listed: Vec<_> = head.live().collect();
+    let live: Vec<String> = listed.iter().map(key).collect();
+    let nonce = Nonce::from_bits(9);
+    let orphan = (Folder::Table, ObjectName { epoch: 1, nonce });
+    listed.push(orphan);
+    store
+        .put(&key(&orphan), Bytes::new(), PutMode::Create)
+        .await
+        .unwrap();
+    let to = Destination::by(&head, Duration::from_secs(60), Purpose::Maintenance);
+    let bytes = list::encode(head.manifest, &listed);
+    let collection = Collection {
+        marked_revision: head.revision,
+        list: object::put(&access, Folder::List, to, bytes).await.unwrap(),
+        listed_unix_ms: 0,
+        condemned: true,
+    };
+    let collect = Collect {
+        access: Arc::clone(&access),
+        head: head.clone(),
+        patience: Duration::from_secs(60),
+        broken: options.broken(),
+    };
+    let deleted = collect.delete(collection).await.unwrap();
+    assert_eq!(deleted.log, []);
+    assert!(!live.is_empty());
+    assert_eq!(are_there(&store, &live).await, live.len());
+    assert_eq!(are_there(&store, &[key(&orphan)]).await, 0);
+    manifest.close().await;
 }
 
 async fn half_a_collection(manifest: &Manifest) {

@@ -184,3 +184,45 @@ async fn a_manifest_that_comes_to_be_meanwhile_is_spared() {
     manifest.close().await;
     other.close().await;
 }
+
+/// HEAD is deleted, the answer is lost, and somebody creates a manifest there before it is looked at again.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_somebody_creates_after_an_unanswered_deletion_is_spared() {
+    let (store, manifest) = furnished().await;
+    let lossy = NumberedStore::over(store.clone(), 2, Accident::LosesReply);
+    let elsewhere = MemoryStore::new();
+    let (other, _) = Manifest::create(Arc::new(elsewhere.clone()), PREFIX, options(40))
+        .await
+        .unwrap();
+    let arriving = async {
+        while keys(&store).await.iter().any(|key| key == HEAD) {
+            pause(std::time::Duration::from_millis(1)).await;
+        }
+        let bytes = crate::support::object(&elsewhere, HEAD).await;
+        store.put(HEAD, bytes, PutMode::Create).await.unwrap();
+    };
+    let options = options(9);
+    let (told, ()) = tokio::join!(Manifest::destroy(Arc::new(lossy), PREFIX, &options), arriving);
+    let told = told.unwrap();
+    assert!(told.head && told.unanswered, "{told:?}");
+    assert_eq!(keys(&store).await, [HEAD]);
+    manifest.close().await;
+    other.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_deletion_of_head_without_an_answer_is_told() {
+    for (at, accident, unanswered) in [
+        (9, Accident::LosesReply, false),
+        (2, Accident::LosesReply, true),
+        (2, Accident::RefusesAfter(500), false),
+        (2, Accident::Refuses(503), false),
+        (3, Accident::LosesReply, false),
+    ] {
+        let (store, manifest) = furnished().await;
+        let numbered = NumberedStore::over(store, at, accident);
+        let told = Manifest::destroy(Arc::new(numbered), PREFIX, &options(9)).await;
+        assert_eq!(told.unwrap().unanswered, unanswered, "{accident:?} at {at}");
+        manifest.close().await;
+    }
+}
