@@ -216,6 +216,7 @@ async fn a_future_that_is_dropped_again_and_again_loses_and_repeats_nothing() {
     let clock = TokioClock::new();
     while watch.position() <= 60 {
         let position = watch.position();
+        assert!(clock.now() < 600 * SECOND, "it stands at {position}");
         if let Some(event) = within(Duration::from_millis(7), watch.next()).await {
             told.take(position, event.unwrap().unwrap()).unwrap();
         }

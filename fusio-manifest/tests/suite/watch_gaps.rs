@@ -156,7 +156,8 @@ async fn a_watch_ends_with_its_handle_when_everything_known_is_told() {
             false => manifest.close().await,
             true => drop(manifest),
         }
-        assert_eq!(waits.await.unwrap().unwrap(), None, "{dropped}");
+        let ended = within(600 * SECOND, waits).await;
+        assert_eq!(ended.unwrap().unwrap().unwrap(), None, "{dropped}");
         three_are_told_and_then_it_ends(late).await;
     }
     founder.close().await;
