@@ -47,3 +47,4 @@ pub mod store_under_test;
 pub mod summary;
 pub mod target;
 pub mod timer;
+pub mod trace;
