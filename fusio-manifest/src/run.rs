@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, ops::Bound, ops::Range, sync::Arc};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     access::Purpose,
     clock::Moment,
@@ -15,9 +17,7 @@ use crate::{
 };
 
 /// The most blocks that are asked for by one request, once a reader has shown that it reads on.
-const SPAN_BLOCKS_MAX: usize = 8;
-/// Requests under way ahead of such a reader, for each run.
-const SPANS_AHEAD: usize = 2;
+pub(crate) const SPAN_BLOCKS_MAX: usize = 8;
 
 /// Which way a range is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,8 +120,8 @@ pub(crate) struct RunCursor {
     ready: VecDeque<Arc<Block>>,
     /// The block that is being read, and its entries that are left.
     block: Option<(Arc<Block>, Range<usize>)>,
-    /// How many blocks the next request asks for.
-    span: usize,
+    /// Bounds how many requests of all cursors of one reader are on the wire.
+    slots: Arc<Semaphore>,
 }
 
 impl RunCursor {
@@ -131,6 +131,7 @@ impl RunCursor {
         range: KeyRange,
         direction: Direction,
         purpose: Purpose,
+        slots: Arc<Semaphore>,
     ) -> Self {
         let mut tables: VecDeque<TableReference> = run
             .tables
@@ -141,11 +142,6 @@ impl RunCursor {
         if direction == Direction::Backward {
             tables.make_contiguous().reverse();
         }
-        let span = match purpose {
-            Purpose::Path => 1,
-            // It reads everything.
-            Purpose::Maintenance => SPAN_BLOCKS_MAX,
-        };
         Self {
             store,
             range,
@@ -156,88 +152,143 @@ impl RunCursor {
             ahead: VecDeque::new(),
             ready: VecDeque::new(),
             block: None,
-            span,
+            slots,
         }
     }
 
-    /// The next entry; `None` at the end of the range. After an error, or if the future is dropped, blocks may be missing:
-    /// the reader has to be made anew.
-    pub(crate) async fn next(&mut self) -> Result<Option<Entry>, Unread> {
+    /// The next entry; `None` at the end of the range. Asks for `span` blocks if none are on their way. After an error, or
+    /// if the future is dropped, blocks may be missing: the reader has to be made anew.
+    pub(crate) async fn next(&mut self, span: usize) -> Result<Option<Entry>, Unread> {
         loop {
-            if let Some(entry) = self.take() {
+            if let Some(entry) = self.at_hand() {
                 return Ok(Some(entry));
             }
-            if let Some(block) = self.ready.pop_front() {
-                let entries = entries_in(&block, &self.range);
-                self.block = Some((block, entries));
-                continue;
+            if self.ahead.is_empty() && !self.ask(span).await? {
+                return Ok(None);
             }
-            self.ask_ahead().await?;
-            match self.ahead.pop_front() {
-                None => return Ok(None),
-                Some(request) => {
-                    let mut blocks = request.join().await??;
-                    if self.direction == Direction::Backward {
-                        blocks.reverse();
-                    }
-                    self.ready.extend(blocks);
-                    // While these are read the next ones come.
-                    self.span = (self.span * 2).min(SPAN_BLOCKS_MAX);
+            if let Some(request) = self.ahead.pop_front() {
+                let mut blocks = request.join().await??;
+                if self.direction == Direction::Backward {
+                    blocks.reverse();
                 }
+                self.ready.extend(blocks);
             }
         }
     }
 
-    fn take(&mut self) -> Option<Entry> {
-        let (block, left) = self.block.as_mut()?;
-        let index = match self.direction {
-            Direction::Forward => left.next(),
-            Direction::Backward => left.next_back(),
-        };
-        match index.and_then(|index| block.entry(index)) {
-            Some(entry) => Some(entry),
-            None => {
-                self.block = None;
-                None
-            }
-        }
+    /// How many requests are on their way, or have come and are not begun.
+    pub(crate) fn asked_ahead(&self) -> usize {
+        self.ahead.len()
     }
 
-    /// Sends requests until enough are under way. Waits for a footer only where nothing else is to come first.
-    async fn ask_ahead(&mut self) -> Result<(), Unread> {
-        let wanted = if self.span == 1 { 1 } else { SPANS_AHEAD };
-        while self.ahead.len() < wanted {
-            if self.table.as_ref().is_none_or(|(_, _, blocks)| blocks.is_empty()) {
-                let Some(next) = self.tables.front() else {
-                    return Ok(());
-                };
-                if !self.ahead.is_empty() && self.store.footer_in_memory(next).is_none() {
-                    return Ok(());
-                }
-                let deadline = self.store.deadline();
-                let footer = self.store.footer(next, deadline, self.purpose).await?;
-                let blocks = blocks_in(&footer, &self.range);
-                self.table = self.tables.pop_front().map(|table| (table, footer, blocks));
-                continue;
-            }
-            let Some((table, footer, blocks)) = self.table.as_mut() else {
-                return Ok(());
+    /// Before which key the next request will be needed: the bound of the first block that is not asked for yet.
+    pub(crate) fn unasked(&self) -> Option<&[u8]> {
+        if let Some((table, footer, blocks)) = self.table.as_ref().filter(|(_, _, blocks)| !blocks.is_empty())
+        {
+            // Of the first block a footer knows no bound below, of the last one none above.
+            let (place, end) = match self.direction {
+                Direction::Forward => (blocks.start, &table.lower_bound),
+                Direction::Backward => (blocks.end, &table.upper_bound),
             };
-            let span = next_span(blocks, self.span, self.direction);
-            let (store, table, footer) = (Arc::clone(&self.store), table.clone(), Arc::clone(footer));
-            let (deadline, purpose) = (self.store.deadline(), self.purpose);
-            self.ahead.push_back(Spawned::new(async move {
-                match (span.len(), purpose) {
-                    // A short read may be repeated.
-                    (1, Purpose::Path) => {
-                        let block = store.block(&table, &footer, span.start, deadline).await?;
-                        Ok(vec![block])
-                    }
-                    _ => store.blocks(&table, &footer, span, deadline, purpose).await,
-                }
-            }));
+            let bound = footer.separator(place).filter(|bound| !bound.is_empty());
+            return Some(bound.unwrap_or(end));
         }
-        Ok(())
+        let next = self.tables.front()?;
+        Some(match self.direction {
+            Direction::Forward => &next.lower_bound,
+            Direction::Backward => &next.upper_bound,
+        })
+    }
+
+    /// True if that request can be sent without waiting for a footer.
+    pub(crate) fn can_ask(&self) -> bool {
+        let left = self
+            .table
+            .as_ref()
+            .is_some_and(|(_, _, blocks)| !blocks.is_empty());
+        let in_memory = |table: &TableReference| self.store.footer_in_memory(table).is_some();
+        left || self.tables.front().is_some_and(in_memory)
+    }
+
+    /// The next entry, if it takes no request.
+    pub(crate) fn at_hand(&mut self) -> Option<Entry> {
+        loop {
+            if let Some((block, left)) = self.block.as_mut() {
+                let index = match self.direction {
+                    Direction::Forward => left.next(),
+                    Direction::Backward => left.next_back(),
+                };
+                if let Some(entry) = index.and_then(|index| block.entry(index)) {
+                    return Some(entry);
+                }
+            }
+            let block = self.ready.pop_front();
+            self.block = block.map(|block| {
+                let entries = entries_in(&block, &self.range);
+                (block, entries)
+            });
+            self.block.as_ref()?;
+        }
+    }
+
+    /// Sends a request for the next blocks, `span` at most; false at the end of the range.
+    pub(crate) async fn ask(&mut self, span: usize) -> Result<bool, Unread> {
+        loop {
+            if let Some((table, footer, blocks)) = self.table.as_mut().filter(|(_, _, left)| !left.is_empty())
+            {
+                let span = next_span(blocks, span, self.direction);
+                let request = Request {
+                    store: Arc::clone(&self.store),
+                    table: table.clone(),
+                    footer: Arc::clone(footer),
+                    purpose: self.purpose,
+                    deadline: self.store.deadline(),
+                };
+                let slots = Arc::clone(&self.slots);
+                self.ahead.push_back(Spawned::new(async move {
+                    // Never closed.
+                    let _slot = slots.acquire().await.ok();
+                    request.send(span).await
+                }));
+                return Ok(true);
+            }
+            let Some(next) = self.tables.front() else {
+                return Ok(false);
+            };
+            let deadline = self.store.deadline();
+            let footer = self.store.footer(next, deadline, self.purpose).await?;
+            let blocks = blocks_in(&footer, &self.range);
+            self.table = self.tables.pop_front().map(|table| (table, footer, blocks));
+        }
+    }
+}
+
+/// A request for blocks of one table.
+struct Request {
+    store: Arc<TableStore>,
+    table: TableReference,
+    footer: Arc<Footer>,
+    purpose: Purpose,
+    deadline: Moment,
+}
+
+impl Request {
+    async fn send(self, span: Range<usize>) -> Result<Vec<Arc<Block>>, Unread> {
+        let Self {
+            store,
+            table,
+            footer,
+            purpose,
+            deadline,
+        } = &self;
+        match (span.len(), purpose) {
+            // A short read may be repeated.
+            (1, Purpose::Path) => {
+                let block = store.block(table, footer, span.start, *deadline).await?;
+                Ok(vec![block])
+            }
+            _ => store.blocks(table, footer, span, *deadline, *purpose).await,
+        }
     }
 }
 

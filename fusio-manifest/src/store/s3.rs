@@ -10,7 +10,7 @@ use aws_sdk_s3::{
     types::{BucketVersioningStatus, Delete, ObjectIdentifier},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use md5::{Digest as _, Md5};
 
 use self::{
@@ -334,6 +334,9 @@ where
         .is_some_and(|raw| raw.status().as_u16() == 304)
 }
 
+/// Memory that is taken for a body before it comes, because a server says that it will be so long.
+const BODY_BYTES_AHEAD: usize = 16 * 1024 * 1024;
+
 async fn body_of(
     output: GetObjectOutput,
     range: Option<&Range<u64>>,
@@ -349,12 +352,24 @@ async fn body_of(
             return Err(call.error(StoreErrorKind::Unexpected, message));
         }
     }
-    match output.body.collect().await {
-        Ok(body) => Ok(body.into_bytes()),
-        Err(error) => Err(call.error(
-            StoreErrorKind::Connection,
-            format!("the body from {} broke off: {}", call.place, chain(&error)),
-        )),
+    let told = output
+        .content_length()
+        .and_then(|told| usize::try_from(told).ok());
+    let mut whole = BytesMut::with_capacity(told.unwrap_or_default().min(BODY_BYTES_AHEAD));
+    let mut body = output.body;
+    // Each piece is copied as it comes. Kept until the last one was there, they would keep the connection's buffers, and
+    // a body of one piece would do so for as long as anybody has a slice of it.
+    loop {
+        match body.try_next().await {
+            Ok(Some(piece)) => whole.extend_from_slice(&piece),
+            Ok(None) => return Ok(whole.freeze()),
+            Err(error) => {
+                return Err(call.error(
+                    StoreErrorKind::Connection,
+                    format!("the body from {} broke off: {}", call.place, chain(&error)),
+                ));
+            }
+        }
     }
 }
 

@@ -133,6 +133,8 @@ impl Block {
             starts.push(u32::try_from(at).map_err(|_| FormatError::damaged("a block over 4 GiB"))?);
             (at, last) = (parts.end, Some(parts.key));
         }
+        // It may stay in memory for long.
+        starts.shrink_to_fit();
         match starts.is_empty() {
             true => Err(FormatError::damaged("a block without entries")),
             false => Ok(Self { entries, starts }),

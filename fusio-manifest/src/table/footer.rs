@@ -119,6 +119,11 @@ impl Footer {
         self.blocks.get(index)
     }
 
+    /// A key that none before this block is as great as; none behind the last block.
+    pub(crate) fn separator(&self, index: usize) -> Option<&[u8]> {
+        self.blocks.get(index).map(|block| block.separator.as_ref())
+    }
+
     /// About what it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
         let separators: usize = self.blocks.iter().map(|block| block.separator.len()).sum();

@@ -7,6 +7,8 @@ use fusio_manifest::{
     TokioClock, limits,
 };
 
+use manifest_perf::trace::{TracedStore, peak_in_flight};
+
 use crate::{
     faulty::FaultyStore,
     fold::folded_soon,
@@ -230,6 +232,39 @@ async fn a_long_scan_reads_ahead_and_a_short_one_does_not() {
         // 4,000 entries of 115 bytes are over 100 blocks of 4 KiB.
         assert!((13..60).contains(&requests), "{requests} requests");
         assert!(took < LATENCY * 18, "{requests} requests took {took:?}");
+    }
+    reader.close().await;
+    founder.close().await;
+}
+
+/// Four requests on the wire and the order in which blocks are needed, not so many for each run: one run that has nearly
+/// everything, or many of which one comes after the other, are read as fast as the wire allows.
+#[tokio::test(start_paused = true)]
+async fn a_scan_keeps_the_wire_busy_with_what_is_needed_next() {
+    let (store, founder) = folded().await;
+    let clock = Arc::new(TokioClock::new());
+    let slow = FaultyStore::over(store.clone()).with_latency(LATENCY);
+    let traced = Arc::new(TracedStore::new(Arc::new(slow), Arc::clone(&clock) as _));
+    let trace = traced.trace();
+    let reader = Manifest::open(traced, PREFIX, options(2)).await.unwrap();
+    pause(LATENCY * 2).await;
+    let runs = u32::try_from(reader.info().unwrap().runs).unwrap();
+    let snapshot = reader.snapshot(Freshness::Cached).await.unwrap();
+    for reversed in [false, true] {
+        trace.take();
+        let began = clock.now();
+        let scan = snapshot.scan(KeyRange::all());
+        let scan = if reversed { scan.reversed() } else { scan };
+        assert_eq!(scan.collect().await.unwrap().len(), 4_000);
+        let (took, requests) = (clock.now() - began, trace.take());
+        assert_eq!(peak_in_flight(&requests), 4, "of {runs} runs");
+        // The first block of each run, two spans of two, four of four; then eight blocks a span, four at once.
+        let waits = runs.div_ceil(4) + 2 + u32::try_from(requests.len()).unwrap().div_ceil(4);
+        assert!(
+            took <= LATENCY * waits,
+            "{} requests of {runs} runs took {took:?}",
+            requests.len()
+        );
     }
     reader.close().await;
     founder.close().await;
