@@ -53,6 +53,12 @@ fn test_shared_reads() {
 }
 
 #[test]
+#[ignore = "loads a million keys, and measures for some minutes"]
+fn test_scale() {
+    pass(scenario::scale());
+}
+
+#[test]
 #[ignore = "measures for about two minutes"]
 fn test_comprehensive_sweep() {
     pass(scenario::sweep());

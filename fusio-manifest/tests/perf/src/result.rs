@@ -19,6 +19,7 @@ mod group_commit;
 mod knee;
 mod latency_sweep_plot;
 mod mutants;
+mod scale;
 mod shared_reads;
 mod simulation;
 mod sweep;
@@ -29,6 +30,7 @@ pub use group_commit::GroupCommitFields;
 pub use knee::{KneeFields, KneePoint};
 pub use latency_sweep_plot::LatencySweepPlotFields;
 pub use mutants::{MutantFate, MutantsFields};
+pub use scale::{ScaleFields, TenMillionFields};
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
 pub use simulation::SimulationFields;
 pub use sweep::SweepFields;
@@ -149,7 +151,7 @@ impl BaselineFields {
 }
 
 /// The fields of `test_requests`. Numbers without samples are null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestsFields {
     /// Acknowledged commits.
     pub commits: u64,
@@ -176,6 +178,21 @@ pub struct RequestsFields {
     pub commit_p50_ms_last: Option<f64>,
     /// The largest HEAD that a commit made.
     pub head_bytes_max: usize,
+    /// Merges of a manifest of small blocks, each of which lasts for dozens of commits.
+    pub merges: u64,
+    /// Commits while its handle merged, and as many while it did not.
+    pub commits_merging: u64,
+    /// Commits while nothing was merged.
+    pub commits_quiet: u64,
+    /// While nothing was merged.
+    #[serde(serialize_with = "rounded")]
+    pub commit_p50_ms_quiet: Option<f64>,
+    /// While a merge was under way.
+    #[serde(serialize_with = "rounded")]
+    pub commit_p50_ms_merging: Option<f64>,
+    /// The ratio of the two.
+    #[serde(serialize_with = "rounded")]
+    pub merging_ratio: Option<f64>,
 }
 
 impl RequestsFields {
@@ -197,6 +214,7 @@ impl RequestsFields {
             commit_p50_ms_first: first_p50_ms,
             commit_p50_ms_last: last_p50_ms,
             head_bytes_max,
+            ..Self::default()
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A mistake is refused before anything starts, in one line that names the variable. A variable that is set
 //! but empty counts as not set, so that a CI job may pass through what it was not given.
 
-use std::{ffi::OsStr, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -34,12 +34,6 @@ pub enum SettingsError {
         /// The known one that is spelt most like it.
         nearest: &'static str,
     },
-    /// A variable without a consumer.
-    #[error("{name}: no scenario of this version uses it. Unset it")]
-    Unused {
-        /// The variable that was set.
-        name: String,
-    },
     /// A value that cannot be read or is out of range.
     #[error("{name} is {value:?}, allowed: {allowed}{unit}. Correct it, or unset it {fallback}")]
     Bad {
@@ -63,6 +57,9 @@ pub enum SettingsError {
         remedy: String,
     },
 }
+
+/// Fewer keys make no large manifest; more do not lie in the memory of one machine, where the embedded store has them.
+const KEYS: RangeInclusive<u64> = 1_000..=10_000_000;
 
 /// How the arrivals of a client are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,6 +136,8 @@ pub struct Settings {
     pub summary: Option<PathBuf>,
     /// Commits that the request-counting scenario makes.
     pub commits: u64,
+    /// Keys of the large manifest.
+    pub keys: u64,
     /// Tasks that commit at once on one handle, where group commit is measured.
     pub tasks: u32,
     /// Handles that fight over one HEAD, where contention is measured.
@@ -164,7 +163,7 @@ impl Settings {
     /// Reads the settings from an environment, such as `std::env::vars_os()`.
     ///
     /// # Errors
-    /// A variable `PERF_*` that is unknown, without a consumer, unreadable, out of range, or at odds with
+    /// A variable `PERF_*` that is unknown, unreadable, out of range, or at odds with
     /// another. Variables of Linux perf are let through.
     pub fn from_env<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self, SettingsError>
     where
@@ -188,6 +187,7 @@ impl Settings {
             keep: given.switch("PERF_KEEP")?.unwrap_or(false),
             summary: given.text("PERF_SUMMARY").map(|path| workspace_root().join(path)),
             commits: given.number("PERF_COMMITS", &(1..=10_000_000))?.unwrap_or(1_000),
+            keys: given.number("PERF_KEYS", &KEYS)?.unwrap_or(1_000_000),
             tasks: given.number("PERF_TASKS", &(1..=4_096))?.unwrap_or(64),
             handles: given.number("PERF_HANDLES", &(1..=64))?.unwrap_or(8),
             parallel: given.number("PERF_PARALLEL", &(1..=64))?.unwrap_or(8),

@@ -1,10 +1,10 @@
 //! The store that a run measures: the embedded endpoint, a real one or a simulated one, a prefix of the run's own
 //! on it, and every request counted by purpose.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Config, S3Store, SeededEntropy,
+    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Store, SeededEntropy,
     store::{ListPage, Store},
 };
 
@@ -15,17 +15,19 @@ use crate::{
         accounting::{Budget, BudgetedStore},
         embedded::{EmbeddedConfig, EmbeddedS3},
         preflight,
+        request_log::LoggedRequest,
     },
     settings::{Settings, StoreSettings},
     simulate::SimulatedStore,
 };
 
+pub use address::Address;
+use address::{EMBEDDED_ACCESS_KEY, EMBEDDED_BUCKET, EMBEDDED_SECRET};
+
+mod address;
+
 /// All runs work below this, so that what a killed one left is found by the next.
 const ROOT: &str = "fusio-manifest-perf/";
-
-const EMBEDDED_BUCKET: &str = "perf";
-const EMBEDDED_ACCESS_KEY: &str = "embedded";
-const EMBEDDED_SECRET: &str = "embedded-secret";
 
 /// What requests are for.
 #[derive(Debug, Default)]
@@ -86,6 +88,8 @@ pub struct StoreUnderTest {
     faults: FaultPlan,
     seed: u64,
     prefix: String,
+    /// Of a real store.
+    endpoint: Option<String>,
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
     keep: bool,
@@ -139,6 +143,10 @@ impl StoreUnderTest {
             faults,
             seed,
             prefix: format!("{ROOT}{nonce:016x}/"),
+            endpoint: match &settings.store {
+                StoreSettings::S3 { endpoint, .. } => endpoint.clone(),
+                StoreSettings::Embedded { .. } | StoreSettings::Simulated { .. } => None,
+            },
             budget: Arc::new(Budget::new(settings.max_requests)),
             clock,
             keep: settings.keep,
@@ -162,11 +170,29 @@ impl StoreUnderTest {
         self.budget.is_spent()
     }
 
+    /// How another process reaches the bucket; none if it is in this one's memory alone.
+    pub fn address(&self) -> Option<Address> {
+        let Bucket::S3(s3, server) = &self.bucket else {
+            return None;
+        };
+        let endpoint = match server {
+            Some(server) => Some(server.endpoint()),
+            None => self.endpoint.clone(),
+        };
+        Some(Address {
+            bucket: s3.bucket().to_owned(),
+            endpoint,
+            embedded: server.is_some(),
+        })
+    }
+
+    /// How many requests PERF_MAX_REQUESTS leaves; none if there is no bound.
+    pub fn budget_left(&self) -> Option<u64> {
+        self.budget.left()
+    }
+
     /// The latest requests as the server saw them, if it is in this process.
-    #[cfg(test)]
-    pub(crate) fn request_log(
-        &self,
-    ) -> Option<std::collections::VecDeque<crate::s3::request_log::LoggedRequest>> {
+    pub(crate) fn request_log(&self) -> Option<VecDeque<LoggedRequest>> {
         match &self.bucket {
             Bucket::S3(_, Some(server)) => Some(server.requests().latest),
             Bucket::S3(_, None) | Bucket::Simulated(_) => None,
@@ -235,24 +261,22 @@ async fn embedded(
         secret_key: EMBEDDED_SECRET.to_owned(),
     };
     let server = EmbeddedS3::start(config).map_err(|error| error.to_string())?;
-    let config = S3Config::new(EMBEDDED_BUCKET)
-        .endpoint(server.endpoint())
-        .region("us-east-1")
-        .credentials(EMBEDDED_ACCESS_KEY, EMBEDDED_SECRET);
-    let s3 = S3Store::connect(config, Arc::clone(&meters.other))
-        .await
-        .map_err(|error| error.message)?;
+    let address = Address {
+        bucket: EMBEDDED_BUCKET.to_owned(),
+        endpoint: Some(server.endpoint()),
+        embedded: true,
+    };
+    let s3 = address.connect(&meters.other).await?;
     Ok(Bucket::S3(s3, Some(server)))
 }
 
 async fn real(bucket: &str, endpoint: Option<&str>, meters: &Meters) -> Result<Bucket, String> {
-    let mut config = S3Config::new(bucket);
-    if let Some(endpoint) = endpoint {
-        config = config.endpoint(endpoint);
-    }
-    let s3 = S3Store::connect(config, Arc::clone(&meters.other))
-        .await
-        .map_err(|error| error.message)?;
+    let address = Address {
+        bucket: bucket.to_owned(),
+        endpoint: endpoint.map(str::to_owned),
+        embedded: false,
+    };
+    let s3 = address.connect(&meters.other).await?;
     Ok(Bucket::S3(s3, None))
 }
 

@@ -35,6 +35,12 @@ impl Budget {
             .is_some_and(|max| self.spent.load(Ordering::Relaxed) > max)
     }
 
+    /// How many more may be sent; none if there is no bound.
+    pub fn left(&self) -> Option<u64> {
+        let spent = self.spent.load(Ordering::Relaxed);
+        self.max.map(|max| max.saturating_sub(spent))
+    }
+
     fn take(&self, operation: &'static str, key: &str) -> Result<(), StoreError> {
         let spent = self.spent.fetch_add(1, Ordering::Relaxed) + 1;
         match self.max {

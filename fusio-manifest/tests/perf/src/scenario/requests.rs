@@ -13,7 +13,7 @@ use std::{
 use fusio_manifest::{Clock, limits::HEAD_BYTES_MAX};
 
 use super::{
-    Comparable, Context, Ended, Plan, as_given,
+    AROUND_REQUESTS, Comparable, Context, Ended, Plan, as_given,
     by_turns::{self, Commits, commit_in_turn, now},
     class,
     conclude::{Run, conclude},
@@ -27,6 +27,7 @@ use crate::{
     requests::RequestCounts,
     result::RequestsFields,
     run::{CellOutcome, Prepared},
+    s3::accounting::report_counts,
     settings::Settings,
     summary::CellSummary,
 };
@@ -40,6 +41,10 @@ const FLOOR_RATIO_MAX: f64 = 1.05;
 const COMMITS_JUDGED: u64 = 1_000;
 /// Below this a bare request takes as long as the scheduling of two tasks, and a ratio says nothing of the engine.
 const FLOOR_JUDGED_MS: f64 = 10.0;
+
+use merges::{BesideMerges, commit_beside_merges};
+
+mod merges;
 
 const STEM: &str = "test_requests";
 const TITLE: &str = "Requests Test";
@@ -83,15 +88,19 @@ const GROWTH_MAX: f64 = 1.05;
 const GROWTH_JUDGED: u64 = 3_000;
 
 fn expected_time(settings: &Settings) -> Duration {
-    by_turns::expected_time(settings.commits)
+    let beside_merges = 3 * merges::samples(settings.commits);
+    by_turns::expected_time(settings.commits + beside_merges / 2)
 }
 
 fn estimate(settings: &Settings) -> RequestCounts {
     let commits = settings.commits as f64;
+    let beside_merges = merges::samples(settings.commits) as f64;
     RequestCounts {
-        conditional_put: class(commits * 2.0 + 250.0),
+        conditional_put: class(commits * 2.0 + 2.0 * AROUND_REQUESTS + beside_merges * 4.0),
         // Each reader makes about two reads and two bare GETs while one commit and its bare PUT take place.
         conditional_get: class(commits * 4.0 * f64::from(READERS)),
+        // A merge reads its runs by some hundred requests.
+        get: class(beside_merges * 15.0 + 400.0),
         ..RequestCounts::default()
     }
 }
@@ -120,8 +129,19 @@ async fn measure(context: &Context) -> Ended<RequestsFields> {
     let mut config = workload(&context.settings);
     // Everything is measured, however long it takes.
     config.duration = Duration::from_secs(24 * 3_600);
-    match carry_out(context, &config).await {
-        Ok((outcome, commits)) => report(context, config, &outcome, &commits),
+    let parts = async {
+        let (mut outcome, commits) = carry_out(context, &config).await?;
+        // With faults on purpose nothing can be said of latencies.
+        let beside = match context.has_faults() || context.should_stop() {
+            true => BesideMerges::default(),
+            false => commit_beside_merges(context).await?,
+        };
+        // The bill is of the whole run, and grew with the second part.
+        outcome.requests.total = report_counts(&context.store.meters.total());
+        Ok::<_, String>((outcome, commits, beside))
+    };
+    match parts.await {
+        Ok((outcome, commits, beside)) => report(context, config, &outcome, (&commits, &beside)),
         Err(error) => {
             context.say(|out| writeln!(out, "error: {error}"));
             context.could_not_begin(error)
@@ -176,7 +196,7 @@ fn report(
     context: &Context,
     mut config: WorkloadConfig,
     outcome: &CellOutcome,
-    commits: &Commits,
+    (commits, beside): (&Commits, &BesideMerges),
 ) -> Ended<RequestsFields> {
     // The load was not offered but came about; the files say what it was.
     config.duration = outcome.measured;
@@ -185,7 +205,9 @@ fn report(
     config.reader_rate = outcome.metrics.reader.succeeded.count() as f64 / seconds / f64::from(READERS);
     let cell = context.summarize(&config, outcome);
     let (first, last) = commits.first_and_last_p50_ms();
-    let fields = RequestsFields::new(&cell, first, last, commits.head_bytes_max);
+    let mut fields = RequestsFields::new(&cell, first, last, commits.head_bytes_max);
+    beside.tell(&mut fields);
+    context.say(|out| merges::write(out, &fields));
     let run = Run {
         stem: STEM,
         title: TITLE,
@@ -215,6 +237,7 @@ fn judge(context: &Context, outcome: &CellOutcome, fields: &RequestsFields, cell
     });
     judge_requests(context, fields, &mut judgement);
     judge_growth(fields, cell, &mut judgement);
+    merges::judge(fields, FLOOR_JUDGED_MS, &mut judgement);
     judge_ratios(context, fields, cell, &mut judgement);
     let (errors, examples) = &outcome.errors;
     judgement.fail_if(*errors > 0 && !context.has_faults(), || {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsStr, fmt, ops::RangeInclusive, str::From
 
 use super::{
     SettingsError,
-    table::{LINUX_PERF, SETTINGS, Setting, UNUSED},
+    table::{LINUX_PERF, SETTINGS, Setting},
 };
 
 /// The known variables that are set and not empty.
@@ -121,9 +121,6 @@ fn known(name: &str) -> Result<&'static Setting, SettingsError> {
         return Ok(setting);
     }
     let name = name.to_owned();
-    if UNUSED.contains(&name.as_str()) {
-        return Err(SettingsError::Unused { name });
-    }
     let nearest = SETTINGS
         .iter()
         .map(|setting| setting.name)

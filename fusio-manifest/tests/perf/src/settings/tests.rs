@@ -143,10 +143,10 @@ fn settings_of_linux_perf_are_let_through() {
 }
 
 #[test]
-fn a_setting_without_a_consumer_is_refused() {
+fn a_value_that_is_not_one_is_refused_with_what_is() {
     assert_eq!(
         refusal(&[("PERF_KEYS", "64")]),
-        "PERF_KEYS: no scenario of this version uses it. Unset it"
+        "PERF_KEYS is \"64\", allowed: a number from 1000 to 10000000 (keys). Correct it, or unset it for the default 1000000"
     );
     assert_eq!(
         refusal(&[("PERF_STORE", "tape")]),

@@ -29,7 +29,7 @@ pub struct Engine {
 
 impl Engine {
     /// The options of the next handle.
-    fn options(&self) -> Options {
+    pub(crate) fn next_options(&self) -> Options {
         let mut options = self.options.clone();
         if let Some(seeds) = &self.seeds {
             options.entropy = seeds.next();
@@ -45,7 +45,7 @@ impl Target for Engine {
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
         Box::pin(async move {
-            let created = Manifest::create(store, prefix, self.options()).await;
+            let created = Manifest::create(store, prefix, self.next_options()).await;
             created
                 .map(|(manifest, _)| handle(manifest))
                 .map_err(|error| error.to_string())
@@ -58,7 +58,7 @@ impl Target for Engine {
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn TargetHandle>, String>> {
         Box::pin(async move {
-            let opened = Manifest::open(store, prefix, self.options()).await;
+            let opened = Manifest::open(store, prefix, self.next_options()).await;
             opened.map(handle).map_err(|error| error.to_string())
         })
     }
