@@ -34,6 +34,8 @@ mod writing;
 const STEM: &str = "test_scale";
 const TITLE: &str = "Scale Test";
 
+/// Longer than a request of a reader that has ended is delayed.
+const LEFT_OVER: Duration = Duration::from_secs(2);
 /// Keys that the reader reads at random, of the usual number of keys.
 const RANDOM_GETS: u64 = 10_000;
 
@@ -142,6 +144,8 @@ async fn carry_out(context: &Context, test: &str) -> Result<Scale, String> {
     writing::fill_a_fold(context, &manifest, dataset).await?;
     let opens = assignment(dataset, &prefix, true);
     let after_fold = process::ask(context, test, opens).await?;
+    // What a reader had asked for when it ended, the server answers all the same.
+    context.clock.sleep(LEFT_OVER).await;
     let served_before = served(context, &prefix);
     trace.take();
     let updates = writing::update(context, &manifest, dataset).await?;
