@@ -7,14 +7,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    access::{Access, Purpose},
+    access::{Access, Purpose, patience},
     clock::Moment,
-    error::Result,
+    error::{Error, Result},
     frame::{self, Kind},
     id::{Keys, ManifestId, is_probe_object, manifest_of},
     maintenance::collect::delete_all,
     options::Options,
-    store::Store,
+    store::{Store, meter::RequestClass},
 };
 
 /// What one deletion takes at most.
