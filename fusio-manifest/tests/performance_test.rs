@@ -47,6 +47,12 @@ fn test_faults() {
 }
 
 #[test]
+#[ignore = "kills processes for a minute"]
+fn test_crash() {
+    pass(scenario::crash("test_crash"));
+}
+
+#[test]
 #[ignore = "measures for a minute"]
 fn test_shared_reads() {
     pass(scenario::shared_reads());

@@ -16,6 +16,7 @@ pub mod checker;
 pub mod client;
 pub mod compare;
 pub mod config;
+mod crash;
 pub mod environment;
 pub mod export;
 pub mod fault;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod contention;
+mod crash;
 mod faults;
 mod group_commit;
 mod knee;
@@ -25,6 +26,7 @@ mod simulation;
 mod sweep;
 
 pub use contention::ContentionFields;
+pub use crash::CrashFields;
 pub use faults::FaultsFields;
 pub use group_commit::GroupCommitFields;
 pub use knee::{KneeFields, KneePoint};

@@ -31,6 +31,7 @@ use crate::{
 pub use baseline::baseline;
 pub use conformance::conformance;
 pub use contention::contention;
+pub use crash::{crash, crash_given};
 pub use faults::faults;
 pub use group_commit::group_commit;
 pub use knee::knee;
@@ -49,6 +50,7 @@ mod closed_loop;
 mod conclude;
 mod conformance;
 mod contention;
+mod crash;
 mod estimate;
 mod faults;
 mod group_commit;
@@ -69,7 +71,7 @@ mod tests;
 
 use against::Comparable;
 use estimate::{AROUND_REQUESTS, class, workload_requests};
-use lifecycle::{run, run_comparable, run_continuing, run_simulations};
+use lifecycle::{run, run_comparable, run_continuing, run_given, run_simulations};
 
 /// What every scenario has.
 struct Context {

@@ -142,6 +142,8 @@ pub struct Settings {
     pub tasks: u32,
     /// Handles that fight over one HEAD, where contention is measured.
     pub handles: u32,
+    /// Processes that are killed at random moments, where processes are killed; by the scenario's choice if none.
+    pub kills: Option<u64>,
     /// Cells of the sweep that run at once.
     pub parallel: u32,
     /// Cases that are played, one a seed.
@@ -190,6 +192,7 @@ impl Settings {
             keys: given.number("PERF_KEYS", &KEYS)?.unwrap_or(1_000_000),
             tasks: given.number("PERF_TASKS", &(1..=4_096))?.unwrap_or(64),
             handles: given.number("PERF_HANDLES", &(1..=64))?.unwrap_or(8),
+            kills: given.number("PERF_KILLS", &(1..=100_000))?,
             parallel: given.number("PERF_PARALLEL", &(1..=64))?.unwrap_or(8),
             seeds: given.number("PERF_SEEDS", &(1..=10_000_000))?.unwrap_or(1_000),
             case: given.owned("PERF_CASE"),

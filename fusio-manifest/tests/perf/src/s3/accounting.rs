@@ -107,6 +107,10 @@ impl<S: Store> Store for BudgetedStore<S> {
         self.inner.describe()
     }
 
+    fn date(&self) -> Option<u64> {
+        self.inner.date()
+    }
+
     fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         Box::pin(async move {
             self.budget.take("GET", "bucket versioning")?;

@@ -23,7 +23,7 @@ use crate::{
     plot,
     report::{store_line, write_header},
     result::{ScenarioResult, Verdict},
-    settings::Settings,
+    settings::{Settings, SettingsError},
     simulate,
 };
 
@@ -62,13 +62,32 @@ pub(super) fn run_continuing<F: Serialize>(
     find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
     body: impl AsyncFnOnce(&Context) -> Ended<F>,
 ) -> Result<(), String> {
-    begin(plan, comparable, find, |settings, begin| {
+    begin(plan, from_environment(), comparable, find, |settings, begin| {
         if settings.store.is_simulated() {
             in_virtual_time(plan, settings, begin, body)
         } else {
             in_real_time(plan, settings, begin, body)
         }
     })
+}
+
+/// Runs a scenario in real time with settings that were read already.
+pub(super) fn run_given<F: Serialize>(
+    plan: &Plan,
+    settings: Result<Settings, SettingsError>,
+    body: impl AsyncFnOnce(&Context) -> Ended<F>,
+) -> Result<(), String> {
+    begin(
+        plan,
+        settings,
+        None,
+        |_| Ok(None),
+        |settings, begin| in_real_time(plan, settings, begin, body),
+    )
+}
+
+pub(super) fn from_environment() -> Result<Settings, SettingsError> {
+    Settings::from_env(std::env::vars_os())
 }
 
 /// Runs a scenario in real time, whatever the store: it makes simulations of its own, on threads.
@@ -78,6 +97,7 @@ pub(super) fn run_simulations<F: Serialize>(
 ) -> Result<(), String> {
     begin(
         plan,
+        from_environment(),
         None,
         |_| Ok(None),
         |settings, begin| {
@@ -90,14 +110,15 @@ pub(super) fn run_simulations<F: Serialize>(
     )
 }
 
-/// Reads the settings, refuses what cannot be, and hands over when no other run can be writing.
+/// Refuses what cannot be, and hands over when no other run can be writing.
 fn begin(
     plan: &Plan,
+    settings: Result<Settings, SettingsError>,
     comparable: Option<&Comparable>,
     find: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
     carry_out: impl FnOnce(Settings, Begin) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mut settings = match Settings::from_env(std::env::vars_os()) {
+    let mut settings = match settings {
         Ok(settings) => settings,
         Err(error) => return refuse(plan, None, &error.to_string()),
     };

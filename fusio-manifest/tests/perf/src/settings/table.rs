@@ -177,6 +177,12 @@ pub const SETTINGS: &[Setting] = &[
         "handles that fight over one HEAD in `test_contention`",
     ),
     setting(
+        "PERF_KILLS",
+        "",
+        "processes",
+        "processes that `test_crash` kills at random moments, spread over its duration; one every 2 s if not set",
+    ),
+    setting(
         "PERF_PARALLEL",
         "8",
         "cells",

@@ -109,62 +109,12 @@ impl EngineHandle {
         }
     }
 
-    async fn transact(&self, asks: Vec<Ask>, stage: Stage<'_>) -> (CommitReport, Vec<Read>) {
-        let mut reads = Vec::with_capacity(asks.len());
-        let mut transaction = match self.0.begin().await {
-            Ok(transaction) => transaction,
-            Err(error) => return (failed(&error, None, None), reads),
-        };
-        let snapshot = Some(transaction.snapshot().txn());
-        for ask in asks {
-            let read = match ask {
-                Ask::Key(key) => {
-                    let value = transaction.get(&key).await;
-                    value.map(|value| point(key, value.as_ref()))
-                }
-                Ask::Range(from, to) => {
-                    let rows = transaction.scan(KeyRange::between(&from, &to)).collect().await;
-                    rows.map(|rows| range(from, to, &rows))
-                }
-            };
-            match read {
-                Ok(read) => reads.push(read),
-                Err(error) => return (failed(&error, snapshot, None), reads),
-            }
-        }
-        for write in stage(&reads) {
-            let staged = match write.value {
-                Some(value) => transaction.put(write.key, value),
-                None => transaction.delete(write.key),
-            };
-            if let Err(error) = staged {
-                return (failed(&error, snapshot, None), reads);
-            }
-        }
-        let report = match transaction.commit().await {
-            Ok(receipt) => committed(&receipt, snapshot, None),
-            Err(error) => failed(&error, snapshot, None),
-        };
-        (report, reads)
-    }
-
     async fn view(&self, asks: Vec<Ask>) -> Result<(u64, Vec<Read>), String> {
         let snapshot = self.fresh().await?;
-        let mut reads = Vec::with_capacity(asks.len());
-        for ask in asks {
-            let read = match ask {
-                Ask::Key(key) => {
-                    let value = snapshot.get(&key).await;
-                    value.map(|value| point(key, value.as_ref()))
-                }
-                Ask::Range(from, to) => {
-                    let rows = snapshot.scan(KeyRange::between(&from, &to)).collect().await;
-                    rows.map(|rows| range(from, to, &rows))
-                }
-            };
-            reads.push(read.map_err(|error| error.to_string())?);
-        }
-        Ok((snapshot.txn(), reads))
+        let reads = read_all(&snapshot, asks).await;
+        reads
+            .map(|reads| (snapshot.txn(), reads))
+            .map_err(|error| error.to_string())
     }
 
     async fn fresh(&self) -> Result<Snapshot, String> {
@@ -189,7 +139,10 @@ impl TargetHandle for EngineHandle {
     }
 
     fn transact<'a>(&'a self, asks: Vec<Ask>, stage: Stage<'a>) -> BoxFuture<'a, (CommitReport, Vec<Read>)> {
-        Box::pin(self.transact(asks, stage))
+        Box::pin(async move {
+            let (report, reads, _) = attempt(&self.0, asks, stage).await;
+            (report, reads)
+        })
     }
 
     fn view(&self, asks: Vec<Ask>) -> BoxFuture<'_, Result<(u64, Vec<Read>), String>> {
@@ -246,6 +199,67 @@ impl TargetHandle for EngineHandle {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.close())
     }
+}
+
+/// Reads what is asked for and writes what `stage` makes of it, in one transaction; with the error, if it failed.
+pub(crate) async fn attempt(
+    manifest: &Manifest,
+    asks: Vec<Ask>,
+    stage: Stage<'_>,
+) -> (CommitReport, Vec<Read>, Option<Error>) {
+    let (mut snapshot, mut reads) = (None, Vec::with_capacity(asks.len()));
+    match carry_out(manifest, asks, stage, &mut snapshot, &mut reads).await {
+        Ok(receipt) => (committed(&receipt, snapshot, None), reads, None),
+        Err(error) => (failed(&error, snapshot, None), reads, Some(error)),
+    }
+}
+
+async fn carry_out(
+    manifest: &Manifest,
+    asks: Vec<Ask>,
+    stage: Stage<'_>,
+    snapshot: &mut Option<u64>,
+    reads: &mut Vec<Read>,
+) -> Result<Receipt, Error> {
+    let mut transaction = manifest.begin().await?;
+    *snapshot = Some(transaction.snapshot().txn());
+    for ask in asks {
+        reads.push(match ask {
+            Ask::Key(key) => {
+                let value = transaction.get(&key).await?;
+                point(key, value.as_ref())
+            }
+            Ask::Range(from, to) => {
+                let rows = transaction.scan(KeyRange::between(&from, &to)).collect().await?;
+                range(from, to, &rows)
+            }
+        });
+    }
+    for write in stage(reads) {
+        match write.value {
+            Some(value) => transaction.put(write.key, value)?,
+            None => transaction.delete(write.key)?,
+        }
+    }
+    transaction.commit().await
+}
+
+/// Reads all that is asked for of one state.
+pub(crate) async fn read_all(snapshot: &Snapshot, asks: Vec<Ask>) -> Result<Vec<Read>, Error> {
+    let mut reads = Vec::with_capacity(asks.len());
+    for ask in asks {
+        reads.push(match ask {
+            Ask::Key(key) => {
+                let value = snapshot.get(&key).await?;
+                point(key, value.as_ref())
+            }
+            Ask::Range(from, to) => {
+                let rows = snapshot.scan(KeyRange::between(&from, &to)).collect().await?;
+                range(from, to, &rows)
+            }
+        });
+    }
+    Ok(reads)
 }
 
 // Values are copied: a slice would keep the object in memory that it was read from.

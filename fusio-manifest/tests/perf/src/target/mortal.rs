@@ -404,6 +404,10 @@ impl Store for Severed {
         self.store.describe()
     }
 
+    fn date(&self) -> Option<u64> {
+        self.store.date()
+    }
+
     fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         Box::pin(self.unless_over(self.store.warning()))
     }

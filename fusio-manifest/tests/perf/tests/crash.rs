@@ -1,0 +1,37 @@
+//! Real processes that are killed, for a few seconds. The processes are this very program: see `scenario::crash`.
+
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
+use std::{fs, path::Path};
+
+use fusio_manifest::Mutant;
+use manifest_perf::scenario;
+use serde_json::Value;
+
+/// Runs it, and tells how it ended and its result line.
+fn run(test: &str, settings: &[(&str, &str)], mutant: Option<Mutant>) -> (Result<(), String>, Value) {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&out);
+    let own = [
+        ("PERF_OUT", out.to_str().unwrap()),
+        ("PERF_LATENCY", "none"),
+        ("PERF_NUM_WRITERS", "4"),
+        ("PERF_NUM_READERS", "2"),
+    ];
+    let ended = scenario::crash_given(test, [&own, settings].concat(), mutant);
+    let result = fs::read(out.join("latest/test_crash.result.json")).unwrap();
+    (ended, serde_json::from_slice(&result).unwrap())
+}
+
+#[test]
+fn nothing_is_lost_with_processes_that_are_killed() {
+    let settings = [("PERF_DURATION_SECS", "3"), ("PERF_KILLS", "10")];
+    let (ended, result) = run("nothing_is_lost_with_processes_that_are_killed", &settings, None);
+    let count = |name: &str| result[name].as_u64().unwrap();
+    assert_eq!(ended, Ok(()), "{result}");
+    assert!(count("kills") >= 10 && count("kills_at_random") <= 10, "{result}");
+    assert!(count("points_hit") > 0 && count("commits_ok") > 0, "{result}");
+    for nothing in ["lost", "doubled", "orphans_after_collect", "missing"] {
+        assert_eq!(count(nothing), 0, "{nothing}: {result}");
+    }
+}
