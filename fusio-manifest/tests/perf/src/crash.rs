@@ -27,8 +27,8 @@ const INLINE_BYTES: u64 = 4 * 1024;
 pub(crate) fn shared_settings() -> SharedSettings {
     SharedSettings {
         retention: Duration::from_secs(1),
-        spill_bytes: 8 * 1024,
-        spill_keep_bytes: 2 * 1024,
+        spill_bytes: 2 * 1024,
+        spill_keep_bytes: 512,
         transaction_inline_bytes: INLINE_BYTES,
         fold_objects: 3,
         tier_ratio: 2,

@@ -35,3 +35,13 @@ fn nothing_is_lost_with_processes_that_are_killed() {
         assert_eq!(count(nothing), 0, "{nothing}: {result}");
     }
 }
+
+#[test]
+fn an_engine_that_loses_writes_is_found_out() {
+    let settings = [("PERF_DURATION_SECS", "3"), ("PERF_KILLS", "3")];
+    let broken = Some(Mutant::SpillLeavesOutLast);
+    let (ended, result) = run("an_engine_that_loses_writes_is_found_out", &settings, broken);
+    assert!(ended.is_err(), "{result}");
+    assert_eq!(result["verdict"], "fail", "{result}");
+    assert!(result["lost"].as_u64().unwrap() > 0, "{result}");
+}

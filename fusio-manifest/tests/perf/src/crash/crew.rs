@@ -173,6 +173,11 @@ impl Crew {
         self.fill()
     }
 
+    /// A draw between 0 and 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        self.rng.random()
+    }
+
     /// Kills one that is drawn. False if none is there.
     pub(crate) fn kill_one(&mut self) -> bool {
         let lives = |post: &Post| post.living.as_ref().is_some_and(|living| !living.killed);

@@ -215,14 +215,15 @@ async fn kill_and_replace(context: &Context, mut crew: Crew) -> Result<Left, Str
     let progress = context.progress.cell("crash", duration);
     let began = context.clock.now();
     let judged = duration >= POINTS_JUDGED_FROM;
-    let mut sent = 0;
+    // Each falls into a part of its own of the run, somewhere in it.
+    let due = |sent: u64, share: f64| duration.mul_f64((sent as f64 + share) / planned as f64);
+    let (mut sent, mut share) = (0, crew.share());
     loop {
         crew.tend()?;
         let passed = context.clock.now().saturating_sub(began);
-        // Each falls into the middle of its own part of the run.
-        let due = (passed.as_secs_f64() / duration.as_secs_f64() * planned as f64 + 0.5) as u64;
-        if sent < due.min(planned) && crew.kill_one() {
+        if sent < planned && passed >= due(sent, share) && crew.kill_one() {
             sent += 1;
+            share = crew.share();
         }
         let waits = judged && !crew.all_points_hit() && passed < duration + POINTS_WAIT;
         if context.should_stop() || crew.is_hopeless() || (passed >= duration && sent >= planned && !waits) {

@@ -47,13 +47,13 @@ fn draw(process: &Process, client: u32, number: u32) -> (Vec<Ask>, Vec<Write>) {
     };
     let key = process.pool_key();
     let (asks, mut writes) = match process.draw(0..100) {
-        0..35 => {
+        0..40 => {
             let keys = (0..process.draw(1..4)).map(|place| put(place, process.pool_key()));
             (Vec::new(), keys.collect())
         }
-        35..60 => (vec![Ask::Key(key.clone())], vec![put(0, key)]),
-        60..75 => (vec![process.pool_range()], vec![put(0, key)]),
-        75..85 => (Vec::new(), vec![Write { key, value: None }]),
+        40..65 => (vec![Ask::Key(key.clone())], vec![put(0, key)]),
+        65..80 => (vec![process.pool_range()], vec![put(0, key)]),
+        80..90 => (Vec::new(), vec![Write { key, value: None }]),
         _ => {
             let first = process.draw(0..LARGE_KEYS);
             let large = (0..LARGE_WRITES).map(|place| {
