@@ -45,6 +45,7 @@ refused() {
 
 refused 'PERF_WRITER_RATE is "-1", allowed: ' PERF_WRITER_RATE=-1
 refused 'PERF_NUM_READERS is "abc", allowed: ' PERF_NUM_READERS=abc
+refused 'PERF_KILLS is "0", allowed: ' PERF_KILLS=0
 refused 'PERF_STROE .*PERF_STORE' PERF_STROE=s3
 refused 'PERF_LATENCY.*PERF_STORE=s3' PERF_STORE=s3 PERF_LATENCY=none PERF_S3_BUCKET=perf
 refused 'PERF_S3_BUCKET' PERF_STORE=s3

@@ -178,21 +178,17 @@ impl Crew {
         self.rng.random()
     }
 
-    /// Kills one that is drawn. False if none is there.
-    pub(crate) fn kill_one(&mut self) -> bool {
-        let lives = |post: &Post| post.living.as_ref().is_some_and(|living| !living.killed);
-        let places: Vec<usize> = (0..self.posts.len())
-            .filter(|place| self.posts.get(*place).is_some_and(lives))
-            .collect();
-        if places.is_empty() {
-            return false;
-        }
-        let drawn = places.get(self.rng.random_range(0..places.len()));
-        let living = drawn.and_then(|place| self.posts.get_mut(*place)?.living.as_mut());
-        living.is_some_and(|living| {
-            living.killed = living.child.kill().is_ok();
-            living.killed
-        })
+    /// Kills one that is drawn. False if that one has just died by itself. An error is one line.
+    pub(crate) fn kill_one(&mut self) -> Result<bool, String> {
+        let place = self.rng.random_range(0..self.posts.len().max(1));
+        self.bury(place)?;
+        let living = self.posts.get_mut(place).and_then(|post| post.living.as_mut());
+        Ok(living.is_some_and(|living| {
+            // Of one that is being killed already nothing more is to be counted.
+            let counts = !living.killed;
+            living.killed |= living.child.kill().is_ok();
+            counts && living.killed
+        }))
     }
 
     /// Tells all to stop.

@@ -220,3 +220,87 @@ impl SplitTo for Bytes {
         (at <= self.len()).then(|| self.split_to(at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fusio_manifest::{Freshness, Manifest, MemoryStore, Options, store::Store};
+
+    use super::{super::final_collection::list, *};
+    use crate::crash::shared_settings;
+
+    async fn stored(store: &MemoryStore) -> (StoredHead, BTreeSet<String>) {
+        let answer = store.get("m/HEAD", Default::default()).await.unwrap();
+        let fusio_manifest::store::GetAnswer::Found { bytes, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        let mut listed = list(store, "m/").await.unwrap();
+        assert!(listed.remove("m/HEAD"));
+        let listed = listed.iter().map(|key| key["m/".len()..].to_owned()).collect();
+        (StoredHead::decode(bytes).unwrap(), listed)
+    }
+
+    async fn commit_large(manifest: &Manifest) {
+        let mut transaction = manifest.begin().await.unwrap();
+        transaction.put("large", vec![b'.'; 10_000]).unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_references_what_lies_there_and_tells_what_changed() {
+        let store = MemoryStore::new();
+        let options = Options {
+            shared: shared_settings(),
+            maintenance: fusio_manifest::Maintenance::OnDemand,
+            ..Options::default()
+        };
+        let opened = Manifest::create(Arc::new(store.clone()), "m", options).await;
+        let (manifest, _) = opened.unwrap();
+        let (empty, _) = stored(&store).await;
+        assert!(empty.referenced().is_empty());
+
+        commit_large(&manifest).await;
+        let (one, listed) = stored(&store).await;
+        assert_eq!(one.referenced(), listed);
+        let large = Differences {
+            commits: true,
+            large_commits: true,
+            ..Differences::default()
+        };
+        assert_eq!(one.differences(&empty), large);
+
+        let snapshot = manifest.snapshot(Freshness::Latest).await.unwrap();
+        manifest.pin("p", &snapshot, None).await.unwrap();
+        let (pinned, listed) = stored(&store).await;
+        assert_eq!((pinned.referenced(), listed.len()), (listed, 2));
+        let pin = Differences {
+            pin_added: true,
+            ..Differences::default()
+        };
+        assert_eq!(pinned.differences(&one), pin);
+
+        commit_large(&manifest).await;
+        commit_large(&manifest).await;
+        let (full, _) = stored(&store).await;
+        manifest.maintain().await.unwrap();
+        let (folded, listed) = stored(&store).await;
+        let fold = Differences {
+            fold: true,
+            ..Differences::default()
+        };
+        assert_eq!(folded.differences(&full), fold);
+        // The three log objects lie there until they are collected.
+        assert_eq!((folded.referenced().len(), listed.len()), (2, 5));
+        assert!(folded.referenced().is_subset(&listed));
+        let table = listed.iter().find(|key| key.contains("/table/")).unwrap();
+        assert!(folded.footer_offset(&format!("m/{table}")).unwrap() > 40);
+        manifest.close().await;
+    }
+
+    #[test]
+    fn what_is_no_head_is_none() {
+        assert_eq!(StoredHead::decode(Bytes::from_static(b"FMAN")), None);
+        assert_eq!(StoredHead::decode(Bytes::from(vec![0; 100])), None);
+    }
+}

@@ -28,6 +28,8 @@ use crate::{
 use report::write_points;
 
 mod report;
+#[cfg(test)]
+mod tests;
 
 const USUAL_DURATION: Duration = Duration::from_secs(60);
 const USUAL_WRITERS: u32 = 8;
@@ -221,7 +223,7 @@ async fn kill_and_replace(context: &Context, mut crew: Crew) -> Result<Left, Str
     loop {
         crew.tend()?;
         let passed = context.clock.now().saturating_sub(began);
-        if sent < planned && passed >= due(sent, share) && crew.kill_one() {
+        if sent < planned && passed >= due(sent, share) && crew.kill_one()? {
             sent += 1;
             share = crew.share();
         }
