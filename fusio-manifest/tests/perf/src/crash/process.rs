@@ -139,18 +139,17 @@ impl Process {
         }
     }
 
-    /// Opens the manifest of the run, again where that fails as it may.
-    async fn open(&self) -> Result<Manifest, String> {
-        loop {
+    /// Opens the manifest of the run, again where that fails as it may; none if it is to stop.
+    async fn open(&self) -> Result<Option<Manifest>, String> {
+        while !self.stop.is_set() {
             match Manifest::open(Arc::clone(&self.store), &self.order.prefix, self.options()).await {
-                Ok(manifest) => return Ok(manifest),
-                Err(error) if !self.stop.is_set() && !is_wrong(error.kind()) => {
-                    self.note("open", &error);
-                    self.pause(Duration::from_millis(50)).await;
-                }
-                Err(error) => return Err(error.to_string()),
+                Ok(manifest) => return Ok(Some(manifest)),
+                Err(error) if is_wrong(error.kind()) => return Err(error.to_string()),
+                Err(error) => self.note("open", &error),
             }
+            self.pause(Duration::from_millis(50)).await;
         }
+        Ok(None)
     }
 
     /// Puts down that something failed: as it may, or as no kill excuses.

@@ -10,7 +10,9 @@ use super::Process;
 const PAUSE: Duration = Duration::from_millis(30);
 
 pub(super) async fn live(process: &Process) -> Result<(), String> {
-    let manifest = process.open().await?;
+    let Some(manifest) = process.open().await? else {
+        return Ok(());
+    };
     while !process.stop.is_set() {
         // What is due is known by a look.
         if let Err(error) = manifest.snapshot(Freshness::Latest).await {

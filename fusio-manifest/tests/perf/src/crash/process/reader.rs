@@ -15,7 +15,9 @@ use crate::{
 const KEEP: Duration = Duration::from_secs(3);
 
 pub(super) async fn live(process: &Process) -> Result<(), String> {
-    let manifest = process.open().await?;
+    let Some(manifest) = process.open().await? else {
+        return Ok(());
+    };
     let mut reader = Reader {
         process,
         manifest: &manifest,
