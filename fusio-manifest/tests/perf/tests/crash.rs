@@ -32,7 +32,13 @@ fn nothing_is_lost_with_processes_that_are_killed() {
     assert_eq!(ended, Ok(()), "{result}");
     assert!(count("kills") >= 10 && count("kills_at_random") <= 10, "{result}");
     assert!(count("points_hit") > 0 && count("commits_ok") > 0, "{result}");
-    for nothing in ["lost", "doubled", "orphans_after_collect", "missing"] {
+    for nothing in [
+        "lost",
+        "doubled",
+        "orphans_after_collect",
+        "missing",
+        "verify_findings",
+    ] {
         assert_eq!(count(nothing), 0, "{nothing}: {result}");
     }
 }

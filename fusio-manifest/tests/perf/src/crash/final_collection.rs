@@ -4,8 +4,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Clock, Manifest, Options,
+    Clock, Manifest, Options, Verification,
     store::{GetAnswer, GetOptions, Store},
+    verify,
 };
 
 use super::stored_head::StoredHead;
@@ -20,8 +21,6 @@ const COLLECTION_MAX: Duration = Duration::from_secs(90);
 /// What a listing says beside HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Remains {
-    /// Objects, HEAD among them.
-    pub(crate) objects: u64,
     /// Keys that nothing references.
     pub(crate) orphans: Vec<String>,
     /// Keys that HEAD references, and that are not there.
@@ -37,28 +36,21 @@ pub(crate) struct Ended<'a> {
 }
 
 impl Ended<'_> {
-    /// Releases all pins, and has one collection begin and end. Returns how many objects nothing referenced before.
-    /// An error is one line.
-    pub(crate) async fn collect(&self) -> Result<u64, String> {
-        let options = Options {
-            clock: Arc::clone(&self.clock),
-            ..Options::default()
-        };
-        let manifest = Manifest::open(Arc::clone(&self.store), self.prefix, options)
-            .await
-            .map_err(|error| format!("the manifest cannot be opened: {error}"))?;
-        let collected = self.collect_with(&manifest).await;
-        manifest.close().await;
-        collected
-    }
-
-    async fn collect_with(&self, manifest: &Manifest) -> Result<u64, String> {
+    /// Those of processes that were killed. An error is one line.
+    pub(crate) async fn release_pins(&self) -> Result<(), String> {
+        let manifest = self.open().await?;
         let pins = manifest.pins().await.map_err(|error| error.to_string())?;
         for pin in pins {
             let released = manifest.release_pin(&pin.name).await;
             released.map_err(|error| format!("pin {} cannot be released: {error}", pin.name))?;
         }
-        let before = self.remains().await?.orphans.len() as u64;
+        manifest.close().await;
+        Ok(())
+    }
+
+    /// Has one collection begin and end. An error is one line.
+    pub(crate) async fn collect(&self) -> Result<(), String> {
+        let manifest = self.open().await?;
         let epoch = self.head().await?.epoch();
         let until = self.clock.now() + COLLECTION_MAX;
         loop {
@@ -67,12 +59,33 @@ impl Ended<'_> {
             let head = self.head().await?;
             // What was listed before these processes ended does not name what they have left.
             if head.epoch() > epoch && !head.collects() {
-                return Ok(before);
+                manifest.close().await;
+                return Ok(());
             }
             if self.clock.now() > until {
                 return Err("the last collection does not end".to_owned());
             }
             self.clock.sleep(ROUND).await;
+        }
+    }
+
+    /// The engine's own check of every object. An error is one line.
+    pub(crate) async fn verify(&self) -> Result<Verification, String> {
+        verify(Arc::clone(&self.store), self.prefix, &self.options(), |_| {})
+            .await
+            .map_err(|error| format!("what is left cannot be verified: {error}"))
+    }
+
+    async fn open(&self) -> Result<Manifest, String> {
+        Manifest::open(Arc::clone(&self.store), self.prefix, self.options())
+            .await
+            .map_err(|error| format!("the manifest cannot be opened: {error}"))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            clock: Arc::clone(&self.clock),
+            ..Options::default()
         }
     }
 
@@ -86,7 +99,6 @@ impl Ended<'_> {
             .collect();
         let listed = list(&*self.store, self.prefix).await?;
         Ok(Remains {
-            objects: listed.len() as u64,
             orphans: listed.difference(&referenced).cloned().collect(),
             missing: referenced.difference(&listed).cloned().collect(),
         })

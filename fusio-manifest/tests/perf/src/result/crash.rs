@@ -35,4 +35,6 @@ pub struct CrashFields {
     pub orphans_before_collect: u64,
     /// Objects that HEAD references and that are not there.
     pub missing: u64,
+    /// What the engine's own check found broken.
+    pub verify_findings: u64,
 }

@@ -4,7 +4,7 @@
 
 use std::{ffi::OsStr, io::Write as _, sync::Arc, time::Duration};
 
-use fusio_manifest::{Manifest, Mutant, store::Store};
+use fusio_manifest::{Mutant, store::Store};
 
 use super::{
     Context, Ended, Plan, class, conclude::write_evidence, judge::Judgement, lifecycle::from_environment,
@@ -16,17 +16,16 @@ use crate::{
     crash::{
         self,
         crew::{self, Crew},
-        final_collection::{self, list},
         ordered,
     },
-    history::{History, State},
     requests::RequestCounts,
     result::{CrashFields, Verdict},
     settings::{Settings, SettingsError},
     target::Target as _,
 };
-use report::write_points;
+use left::{Left, look};
 
+mod left;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -39,13 +38,13 @@ const USUAL_READER_RATE: f64 = 10.0;
 /// Keys that many transactions meet at.
 const USUAL_KEYS: u32 = 100;
 const MAINTAINERS: u32 = 3;
-const FOUNDERS: u32 = 2;
+const FOUNDERS: u32 = 3;
 /// One is killed every so often, unless the settings say how many are.
 const KILL_EVERY: Duration = Duration::from_secs(2);
 /// A run of at least this long must have hit every point; shorter ones see too few collections.
 const POINTS_JUDGED_FROM: Duration = Duration::from_secs(30);
 /// How much longer it goes on for points at which nobody has died.
-const POINTS_WAIT: Duration = Duration::from_secs(90);
+const POINTS_WAIT: Duration = Duration::from_secs(240);
 /// How often the dead are looked for.
 const TEND_EVERY: Duration = Duration::from_millis(10);
 /// How long processes may take to stop.
@@ -154,15 +153,6 @@ fn estimate(settings: &Settings) -> RequestCounts {
     }
 }
 
-/// What a run left behind.
-struct Left {
-    history: History,
-    final_state: Result<State, String>,
-    fields: CrashFields,
-    /// What is wrong beside the history.
-    failures: Vec<String>,
-}
-
 async fn measure(context: &Context, test: &str, mutant: Option<Mutant>) -> Ended<CrashFields> {
     let left = match prepare(context, test, mutant).await {
         Ok(crew) => kill_and_replace(context, crew).await,
@@ -243,98 +233,6 @@ async fn kill_and_replace(context: &Context, mut crew: Crew) -> Result<Left, Str
     crew.end();
     context.store.calm();
     look(context, &crew, judged).await
-}
-
-/// What is left when all processes are gone.
-async fn look(context: &Context, crew: &Crew, judged: bool) -> Result<Left, String> {
-    context.clock.sleep(final_collection::LATE).await;
-    let mut told = crew.told()?;
-    let mut failures = crew.failures().to_vec();
-    failures.append(&mut told.wrong);
-    let interrupted = context.should_stop();
-    let mut fields = CrashFields {
-        kills_at_random: crew.kills().at_random,
-        kills_at_points: crew.kills().at_points,
-        kills: crew.kills().at_random + crew.kills().at_points,
-        points: crew.hits().len() as u64,
-        points_hit: crew.hits().values().filter(|hits| **hits > 0).count() as u64,
-        pins_read: told.done.get("own pins read").copied().unwrap_or_default(),
-        ..CrashFields::default()
-    };
-    let missed = crew.hits().iter().filter(|(_, hits)| **hits == 0);
-    let missed: Vec<String> = missed.map(|(point, _)| point.to_string()).collect();
-    if judged && !missed.is_empty() && !interrupted {
-        failures.push(format!("nobody died {}", missed.join(", ")));
-    }
-    let ended = final_collection::Ended {
-        store: store(context),
-        prefix: &crew.plan().prefix,
-        clock: Arc::clone(&context.clock),
-    };
-    let final_state = contents(context, &crew.plan().prefix).await;
-    match collected(context, &ended, &final_state, &mut fields).await {
-        Ok(more) => failures.extend(more),
-        Err(error) => failures.push(error),
-    }
-    for prefix in crew.plan().founded_prefixes() {
-        failures.extend(destroyed(context, &prefix).await.err());
-    }
-    context.say(|out| write_points(out, crew.hits(), &told));
-    Ok(Left {
-        history: told.history(),
-        final_state,
-        fields,
-        failures,
-    })
-}
-
-/// Everything, as a new handle sees it.
-async fn contents(context: &Context, prefix: &str) -> Result<State, String> {
-    let handle = context.engine().open(store(context), prefix).await?;
-    let contents = handle.contents().await;
-    handle.close().await;
-    contents
-}
-
-/// Has one collection done. What is wrong then is a failure; an error is why it could not be.
-async fn collected(
-    context: &Context,
-    ended: &final_collection::Ended<'_>,
-    before: &Result<State, String>,
-    fields: &mut CrashFields,
-) -> Result<Vec<String>, String> {
-    let mut failures = Vec::new();
-    fields.orphans_before_collect = ended.collect().await?;
-    let remains = ended.remains().await?;
-    fields.orphans_after_collect = remains.orphans.len() as u64;
-    fields.missing = remains.missing.len() as u64;
-    for (what, keys) in [
-        ("are referenced by nothing", &remains.orphans),
-        ("are missing", &remains.missing),
-    ] {
-        if let Some(key) = keys.first() {
-            failures.push(format!(
-                "after the collection {} objects {what}, such as {key}",
-                keys.len()
-            ));
-        }
-    }
-    let after = contents(context, ended.prefix).await?;
-    if before.as_ref().is_ok_and(|before| *before != after) {
-        failures.push("the collection changed what the manifest holds".to_owned());
-    }
-    Ok(failures)
-}
-
-/// Whatever founders left must go with one more call. An error is what stays.
-async fn destroyed(context: &Context, prefix: &str) -> Result<(), String> {
-    let store = store(context);
-    let destroyed = Manifest::destroy(Arc::clone(&store), prefix, &context.engine().options).await;
-    destroyed.map_err(|error| format!("{prefix} cannot be destroyed: {error}"))?;
-    match list(&*store, prefix).await?.first() {
-        Some(key) => Err(format!("destroyed, and {key} is still there")),
-        None => Ok(()),
-    }
 }
 
 fn judge(context: &Context, left: Left) -> Ended<CrashFields> {

@@ -8,18 +8,33 @@ use fusio_manifest::{Creation, Error, ErrorKind, Manifest};
 use super::{LARGE_VALUE_BYTES, Process, large_key};
 
 pub(super) async fn live(process: &Process) -> Result<(), String> {
-    while !process.stop.is_set() {
-        if let Err(error) = found(process).await
-            && !process.stop.is_set()
-        {
-            note(process, &error);
-        }
-        if let Err(error) = destroy(process).await {
-            process.note("destroy", &error);
-        }
-        process.rest().await;
+    tokio::select! {
+        biased;
+        // A probe takes long on a slow store. What is left behind is seen to by who stops all.
+        () = process.stop.wait() => {}
+        () = work(process) => {}
     }
     Ok(())
+}
+
+async fn work(process: &Process) {
+    // What a killed one left is met by a destruction, or by a creation.
+    if process.order.slot > 0 {
+        remove(process).await;
+    }
+    loop {
+        if let Err(error) = found(process).await {
+            note(process, &error);
+        }
+        remove(process).await;
+        process.rest().await;
+    }
+}
+
+async fn remove(process: &Process) {
+    if let Err(error) = destroy(process).await {
+        process.note("destroy", &error);
+    }
 }
 
 fn note(process: &Process, error: &Error) {

@@ -48,6 +48,7 @@ pub(super) fn write(
         ("Doubled:                   ", fields.doubled),
         ("Orphans before collection: ", fields.orphans_before_collect),
         ("  after it:                ", fields.orphans_after_collect),
+        ("Found broken by verify:    ", fields.verify_findings),
     ] {
         writeln!(out, "{name}{count}")?;
     }
