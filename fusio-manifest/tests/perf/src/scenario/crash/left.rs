@@ -16,6 +16,9 @@ use crate::{
     target::Target as _,
 };
 
+/// So many of what is wrong of one kind is told.
+const SHOWN_MAX: usize = 4;
+
 /// What a run left behind.
 pub(super) struct Left {
     pub(super) history: History,
@@ -29,8 +32,8 @@ pub(super) struct Left {
 pub(super) async fn look(context: &Context, crew: &Crew, judged: bool) -> Result<Left, String> {
     context.clock.sleep(LATE).await;
     let mut told = crew.told()?;
-    let mut failures = crew.failures().to_vec();
-    failures.append(&mut told.wrong);
+    let mut failures = few(crew.failures());
+    failures.extend(few(&told.wrong));
     let interrupted = context.should_stop();
     let mut fields = CrashFields {
         kills_at_random: crew.kills().at_random,
@@ -66,6 +69,15 @@ pub(super) async fn look(context: &Context, crew: &Crew, judged: bool) -> Result
         fields,
         failures,
     })
+}
+
+/// The first of them, and how many there are.
+fn few(failures: &[String]) -> Vec<String> {
+    let shown = failures.iter().take(SHOWN_MAX).cloned();
+    let more = failures.len().saturating_sub(SHOWN_MAX);
+    shown
+        .chain((more > 0).then(|| format!("and {more} more of that kind")))
+        .collect()
 }
 
 /// Everything, as a new handle sees it.
