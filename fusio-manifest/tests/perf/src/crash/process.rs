@@ -224,7 +224,6 @@ fn is_wrong(kind: ErrorKind) -> bool {
             | ErrorKind::Full
             // A pin that expired, or that somebody released. A manifest that is gone is HeadLost to who has it open.
             | ErrorKind::NotFound
-            | ErrorKind::SnapshotTooOld
             | ErrorKind::SnapshotExpired
             | ErrorKind::Unavailable
     )
