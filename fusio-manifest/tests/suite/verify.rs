@@ -270,7 +270,7 @@ async fn one_flipped_bit_is_found_wherever_it_is() {
             // All of the header, and then here and there; the step is odd, so that every bit of a byte has its turn.
             let bits = (0..40 * 8)
                 .step_by(23)
-                .chain((40 * 8..whole.len() * 8).step_by(whole.len() / 5 | 1));
+                .chain((40 * 8..whole.len() * 8).step_by((whole.len() / 5) | 1));
             for bit in bits {
                 let report = found_and_named(&world, key, Some(flipped(&whole, bit)), "a flipped bit").await;
                 assert!(
@@ -405,6 +405,35 @@ async fn another_manifests_head_is_found_by_what_lies_beside_it() {
     let report = verified(&world.store).await.unwrap();
     assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
     assert_eq!(report.findings[0].damage, Damage::Foreign);
+}
+
+/// As README tells people to.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_complete_brings_its_state_back() {
+    let world = World::new(9).await;
+    let store = copied(&world.store).await;
+    remove(&store, HEAD).await;
+    let report = verified(&store).await.unwrap();
+    for (copy, name) in report.copies.iter().zip(["second", "first"]) {
+        assert!(copy.complete);
+        let store = copied(&store).await;
+        let bytes = object(&store, &copy.object).await;
+        overwrite(&store, HEAD, bytes.slice(40..)).await;
+        let restored = open(&store, options(10)).await;
+        let snapshot = restored.snapshot(Freshness::Latest).await.unwrap();
+        assert_eq!(
+            (snapshot.revision(), snapshot.txn()),
+            (copy.revision, copy.last_txn)
+        );
+        holds(&snapshot, &world.pinned[name], name).await.unwrap();
+        put(&restored, "again", "written").await.unwrap();
+        restored.close().await;
+    }
+    // One that lacks something says so.
+    let first = world.needed(ObjectKind::Table).await.remove(0);
+    remove(&store, &first).await;
+    let report = verified(&store).await.unwrap();
+    assert!(report.copies.iter().any(|copy| !copy.complete), "{report:#?}");
 }
 
 /// Findings never stop the check of the rest.
