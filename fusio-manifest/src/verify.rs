@@ -10,24 +10,22 @@ use crate::{
     access::{Access, Purpose},
     error::{Error, ErrorKind, Result},
     head::{Head, Pin},
-    id::{Folder, Keys, ManifestId, ObjectName, TransactionId},
-    listing::{Garbage, Listing},
+    id::{Folder, Keys, ManifestId, ObjectName},
+    listing::Listing,
     options::Options,
-    store::{
-        Store,
-        meter::{RequestClass, RequestCounts},
-    },
+    store::{Store, meter::RequestClass},
 };
 
 use self::{
     finding::Flaw,
     head::Seen,
     ids::Ids,
-    part::{Work, Works},
+    part::{Checked, Lacking, Work, Works},
     pin::Copied,
     source::Source,
 };
 pub use finding::{Damage, Finding, KeySpan, Need, ObjectKind, Place};
+pub use report::{HeadCopy, Progress, Verification};
 
 mod finding;
 mod head;
@@ -36,6 +34,7 @@ mod list;
 mod log;
 mod part;
 mod pin;
+mod report;
 mod source;
 mod table;
 #[cfg(test)]
@@ -43,78 +42,6 @@ mod tests;
 
 /// How often HEAD may move away from under a check. What it named stays for the retention, so that once is rare.
 const ROUNDS_MAX: u32 = 16;
-
-/// How a check is getting on.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Progress<'a> {
-    /// So much was read.
-    Read {
-        /// Objects that have been checked.
-        objects: u64,
-        /// How many there are, as far as is known by now.
-        of_objects: u64,
-        /// The bytes that came.
-        bytes: u64,
-        /// About how many will.
-        of_bytes: u64,
-    },
-    /// Something is not as it was written.
-    Found(&'a Finding),
-}
-
-/// What a check has read and found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Verification {
-    /// The manifest, if its HEAD could be read.
-    pub manifest: Option<ManifestId>,
-    /// The revision of the HEAD that was checked last.
-    pub revision: Option<u64>,
-    /// Its newest commit.
-    pub last_txn: Option<u64>,
-    /// The objects that were read, HEAD among them.
-    pub objects: u64,
-    /// The bytes that were read.
-    pub bytes: u64,
-    /// The commits that were read, in HEAD and in log objects.
-    pub commits: u64,
-    /// The entries of tables that were read.
-    pub entries: u64,
-    /// The pins whose states were checked.
-    pub pins: u64,
-    /// The requests that it took.
-    pub requests: RequestCounts,
-    /// Objects that were gone because HEAD had moved on meanwhile: no damage.
-    pub superseded: u64,
-    /// What is not as it was written.
-    pub findings: Vec<Finding>,
-    /// Of a manifest whose HEAD cannot be read: the copies of earlier HEADs that lie below the prefix, the newest first.
-    pub copies: Vec<HeadCopy>,
-    /// What nothing references, if HEAD could be read. It is no damage.
-    pub garbage: Option<Garbage>,
-}
-
-impl Verification {
-    /// True if nothing is broken.
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
-
-/// A copy of an earlier HEAD: what a pin consists of. Without its first 40 bytes it is that HEAD.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HeadCopy {
-    /// The key of the object.
-    pub object: String,
-    /// The revision of that HEAD.
-    pub revision: u64,
-    /// Its newest commit.
-    pub last_txn: u64,
-    /// True if all that it needs is there and sound.
-    pub complete: bool,
-}
 
 /// Reads every object that the manifest under `prefix` consists of and says what is not as it was written. `progress` is
 /// called for each object and for each finding.
@@ -158,32 +85,6 @@ pub async fn verify(
     }
     let message = "HEAD moved on too often while it was checked: try again";
     Err(Error::new(ErrorKind::Unavailable, message))
-}
-
-/// What reading one part came to.
-#[derive(Debug, Default)]
-pub(crate) struct Checked {
-    flaws: Vec<Flaw>,
-    gone: bool,
-    ids: Vec<(u64, TransactionId)>,
-    commits: u64,
-    entries: u64,
-}
-
-impl Checked {
-    fn gone() -> Self {
-        Self {
-            gone: true,
-            ..Self::default()
-        }
-    }
-
-    fn flawed(flaw: Flaw) -> Self {
-        Self {
-            flaws: vec![flaw],
-            ..Self::default()
-        }
-    }
 }
 
 /// A check under way.
@@ -481,33 +382,5 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
             self.report.garbage = Some(self.listing.garbage(manifest, self.epoch, &self.named));
         }
         self.report
-    }
-}
-
-/// An object that was not there, and who needs it.
-#[derive(Debug)]
-struct Lacking(Work);
-
-impl Lacking {
-    fn of(work: &Work) -> Self {
-        Self(work.clone())
-    }
-
-    /// False of what only tells of outcomes: a collection may delete it.
-    fn matters(&self) -> bool {
-        self.0.needs.iter().any(|need| *need != Need::Outcomes)
-    }
-
-    /// What of it is needed by a HEAD that was read after it was looked for.
-    fn still(mut self, head: &Head, now: &Head) -> Option<Work> {
-        let (folder, name) = (self.0.part.folder(), self.0.part.name());
-        let pinned = |pins: &[Pin], of: &str| pins.iter().find(|pin| pin.name == of).cloned();
-        self.0.needs.retain(|need| match need {
-            Need::Head => now.live().any(|live| live == (folder, name)),
-            // The same pin, not another one of that name.
-            Need::Pin(of) => pinned(&now.pins, of).is_some_and(|pin| pinned(&head.pins, of) == Some(pin)),
-            Need::Outcomes => false,
-        });
-        (!self.0.needs.is_empty()).then_some(self.0)
     }
 }

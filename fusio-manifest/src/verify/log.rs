@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Checked,
     finding::{Damage, Flaw, Place},
+    part::Checked,
     source::{Bits, Source, flaw_of_whole},
 };
 use crate::{

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 use tokio::task::JoinSet;
 
 use super::{
-    Checked,
     finding::{Finding, Flaw, Need, ObjectKind, Place},
     list, log,
     source::Source,
@@ -15,11 +14,37 @@ use crate::{
     access::Access,
     error::{Error, ErrorKind, Result},
     head::{Collection, Head, LogReference, Pin},
-    id::{Folder, ManifestId, ObjectName},
+    id::{Folder, ManifestId, ObjectName, TransactionId},
 };
 
 /// How many objects are read at once.
 const AT_ONCE: usize = 8;
+
+/// What reading one part came to.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    pub(super) flaws: Vec<Flaw>,
+    pub(super) gone: bool,
+    pub(super) ids: Vec<(u64, TransactionId)>,
+    pub(super) commits: u64,
+    pub(super) entries: u64,
+}
+
+impl Checked {
+    pub(super) fn gone() -> Self {
+        Self {
+            gone: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn flawed(flaw: Flaw) -> Self {
+        Self {
+            flaws: vec![flaw],
+            ..Self::default()
+        }
+    }
+}
 
 /// An object, and what whoever names it says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +134,34 @@ impl Work {
             finding.keys = Some(table.keys());
         }
         finding
+    }
+}
+
+/// An object that was not there, and who needs it.
+#[derive(Debug)]
+pub(super) struct Lacking(pub(super) Work);
+
+impl Lacking {
+    pub(super) fn of(work: &Work) -> Self {
+        Self(work.clone())
+    }
+
+    /// False of what only tells of outcomes: a collection may delete it.
+    pub(super) fn matters(&self) -> bool {
+        self.0.needs.iter().any(|need| *need != Need::Outcomes)
+    }
+
+    /// What of it is needed by a HEAD that was read after it was looked for.
+    pub(super) fn still(mut self, head: &Head, now: &Head) -> Option<Work> {
+        let (folder, name) = (self.0.part.folder(), self.0.part.name());
+        let pinned = |pins: &[Pin], of: &str| pins.iter().find(|pin| pin.name == of).cloned();
+        self.0.needs.retain(|need| match need {
+            Need::Head => now.live().any(|live| live == (folder, name)),
+            // The same pin, not another one of that name.
+            Need::Pin(of) => pinned(&now.pins, of).is_some_and(|pin| pinned(&head.pins, of) == Some(pin)),
+            Need::Outcomes => false,
+        });
+        (!self.0.needs.is_empty()).then_some(self.0)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Checks a pin: its copy of a HEAD, and that this is the HEAD which the pin says.
 
 use super::{
-    Checked,
     finding::{Damage, Flaw, Place},
+    part::Checked,
     source::{Bits, Source, flaw_of_whole},
 };
 use crate::{

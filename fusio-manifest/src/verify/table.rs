@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Checked,
     finding::{Damage, Flaw, KeySpan, Place, readable},
+    part::Checked,
     source::{Bits, Source, foreign, wrong_length},
 };
 use crate::{

@@ -13,7 +13,7 @@ use crate::{
     fold::folded_soon,
     spill::fill,
     support::{HEAD, PREFIX, founded, founded_by, object, options, overwrite, pause, remove},
-    verify::{World, verified},
+    world::{World, verified},
 };
 
 async fn inspected(store: &MemoryStore, what: Inspect) -> Result<Inspection, Error> {

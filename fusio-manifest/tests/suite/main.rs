@@ -97,6 +97,8 @@ mod upkeep;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]
+mod verify_damage;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod watch_at_random;
@@ -104,5 +106,7 @@ mod watch_at_random;
 mod watch_faults;
 #[cfg(test)]
 mod watch_gaps;
+#[cfg(test)]
+mod world;
 #[cfg(test)]
 mod wrong_dates;

@@ -1,181 +1,31 @@
-//! A full check: what is broken is found and named, whatever it is, and what is not is left in peace; and each read that
-//! needs a broken object is told so, or is right.
+//! A full check: manifests that are whole are clean whatever their shape, what HEAD or the bucket as a whole shows is
+//! found, and what others do meanwhile is no damage.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Damage, Error, ErrorKind, Freshness, Inspect, Manifest, MemoryStore, Need, ObjectKind, Options, Place,
-    Progress, SharedSettings, Store as _, Verification, inspect, store::PutMode, verify,
+    Damage, ErrorKind, Freshness, Inspect, Manifest, MemoryStore, Need, ObjectKind, Options, Place, Progress,
+    SharedSettings, Store as _, Verification, inspect, store::PutMode, verify,
 };
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
-    collect::{RETENTION, keys, orphans},
+    collect::{RETENTION, orphans},
     faulty::{Fault, Gate},
-    fold::{Content, folded_soon, holds, step},
+    fold::{folded_soon, holds},
     spill::fill,
     support::{
         HEAD, PREFIX, founded, founded_by, object, open, open_faulty, options, overwrite, pause, put, remove,
         settle, spilled_at_once, unfolded,
     },
+    world::{World, copied, errors_of_reads, flipped, found_and_named, verified},
 };
-
-/// Checks what lies in this store.
-pub(crate) async fn verified(store: &MemoryStore) -> Result<Verification, Error> {
-    verify(Arc::new(store.clone()), PREFIX, &options(99), |_| {}).await
-}
 
 async fn clean(store: &MemoryStore, shape: &str) -> Verification {
     let report = verified(store).await.unwrap();
     assert!(report.is_clean(), "{shape}: {:#?}", report.findings);
     assert_eq!(report.superseded, 0, "{shape}");
     report
-}
-
-/// A manifest with everything that there is: commits in HEAD, log objects, runs of several tables of several blocks, pins
-/// that need what HEAD does not, a collection under way.
-pub(crate) struct World {
-    pub(crate) store: MemoryStore,
-    content: Content,
-    pinned: BTreeMap<String, Content>,
-}
-
-impl World {
-    pub(crate) async fn new(seed: u64) -> Self {
-        let shared = SharedSettings {
-            spill_bytes: 2_000,
-            spill_keep_bytes: 600,
-            transaction_inline_bytes: 600,
-            fold_objects: 4,
-            table_bytes: 4_096,
-            ..folded_soon()
-        };
-        let (store, manifest) = founded_by(Options {
-            shared,
-            ..options(seed)
-        })
-        .await;
-        let (mut content, mut pinned) = (Content::new(), BTreeMap::new());
-        let mut number = 0;
-        for (name, steps) in [("first", 70), ("second", 23)] {
-            for _ in 0..steps {
-                step(&manifest, number, &mut content).await.unwrap();
-                number += 1;
-            }
-            let snapshot = manifest.snapshot(Freshness::Latest).await.unwrap();
-            manifest.pin(name, &snapshot, None).await.unwrap();
-            pinned.insert(name.to_owned(), content.clone());
-        }
-        pause(RETENTION).await;
-        manifest.maintain().await.unwrap();
-        for _ in 0..20 {
-            step(&manifest, number, &mut content).await.unwrap();
-            number += 1;
-        }
-        manifest.close().await;
-        Self {
-            store,
-            content,
-            pinned,
-        }
-    }
-
-    /// The keys of the objects of a kind that HEAD or a pin needs: those that a check misses when they are gone.
-    pub(crate) async fn needed(&self, kind: ObjectKind) -> Vec<String> {
-        let mut needed = Vec::new();
-        for key in keys(&self.store).await {
-            let of_kind = match kind {
-                ObjectKind::Head => key == HEAD,
-                _ => key.contains(&format!("/{}/", kind.name())),
-            };
-            if !of_kind {
-                continue;
-            }
-            let store = copied(&self.store).await;
-            remove(&store, &key).await;
-            if !verified(&store).await.unwrap().is_clean() {
-                needed.push(key);
-            }
-        }
-        needed
-    }
-}
-
-/// A store of its own with the same objects.
-async fn copied(store: &MemoryStore) -> MemoryStore {
-    let copy = MemoryStore::new();
-    for key in keys(store).await {
-        copy.put(&key, object(store, &key).await, PutMode::Create)
-            .await
-            .unwrap();
-    }
-    copy
-}
-
-/// Reads everything in every way with a handle that has read nothing before. What is read must be right; returns the errors.
-async fn errors_of_reads(store: &MemoryStore, world: &World) -> Vec<Error> {
-    let reader = match Manifest::open(Arc::new(store.clone()), PREFIX, options(77)).await {
-        Ok(reader) => reader,
-        Err(error) => return vec![error],
-    };
-    let mut errors = Vec::new();
-    let snapshot = reader.snapshot(Freshness::Latest).await.unwrap();
-    for (key, value) in &world.content {
-        match snapshot.get(key.clone()).await {
-            Ok(read) => assert_eq!(read.as_deref(), value.as_deref().map(str::as_bytes), "{key}"),
-            Err(error) => errors.push(error),
-        }
-    }
-    let scanned = snapshot.scan(fusio_manifest::KeyRange::all()).collect().await;
-    match scanned {
-        Ok(_) => holds(&snapshot, &world.content, "newest").await.unwrap(),
-        Err(error) => errors.push(error),
-    }
-    for (name, content) in &world.pinned {
-        let pinned = match reader.open_pin(name).await {
-            Ok(pinned) => pinned,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
-        match pinned.scan(fusio_manifest::KeyRange::all()).collect().await {
-            Ok(_) => holds(&pinned, content, name).await.unwrap(),
-            Err(error) => errors.push(error),
-        }
-    }
-    reader.close().await;
-    errors
-}
-
-/// Puts these bytes in the place of an object, or deletes it, and holds that the check names this object and no other,
-/// and that reads are right or name it too.
-async fn found_and_named(world: &World, key: &str, bytes: Option<Bytes>, what: &str) -> Verification {
-    let store = copied(&world.store).await;
-    match bytes {
-        Some(bytes) => overwrite(&store, key, bytes).await,
-        None => remove(&store, key).await,
-    }
-    let report = verified(&store).await.unwrap();
-    assert!(!report.is_clean(), "{what} of {key} was not found");
-    for finding in &report.findings {
-        assert_eq!(finding.object, key, "{what}: {finding}");
-        assert!(!finding.meaning().is_empty() && !finding.remedy().is_empty());
-    }
-    let name = key.rsplit('/').next().unwrap();
-    for error in errors_of_reads(&store, world).await {
-        let kinds = [ErrorKind::Corrupt, ErrorKind::NotFound, ErrorKind::Unsupported];
-        assert!(kinds.contains(&error.kind()), "{what} of {key}: {error}");
-        assert!(error.to_string().contains(name), "{what} of {key}: {error}");
-    }
-    report
-}
-
-fn flipped(bytes: &Bytes, bit: usize) -> Bytes {
-    let mut copy = bytes.to_vec();
-    copy[bit / 8] ^= 1 << (bit % 8);
-    copy.into()
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,119 +107,6 @@ async fn a_manifest_with_everything_is_clean_and_all_of_it_is_read() {
             Some((true, report.objects))
         );
         assert!(report.commits > 20 && report.entries > 300, "{report:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_flipped_bit_is_found_wherever_it_is() {
-    let world = World::new(1).await;
-    for kind in ObjectKind::ALL {
-        let needed = world.needed(kind).await;
-        for key in [needed.first(), needed.last()].into_iter().flatten() {
-            let whole = object(&world.store, key).await;
-            // All of the header, and then here and there; the step is odd, so that every bit of a byte has its turn.
-            let bits = (0..40 * 8)
-                .step_by(23)
-                .chain((40 * 8..whole.len() * 8).step_by((whole.len() / 5) | 1));
-            for bit in bits {
-                let report = found_and_named(&world, key, Some(flipped(&whole, bit)), "a flipped bit").await;
-                assert!(
-                    report
-                        .findings
-                        .iter()
-                        .all(|finding| finding.damage == Damage::Checksum
-                            || (bit < 4 * 8 && finding.damage == Damage::Foreign)),
-                    "bit {bit} of {key}: {:#?}",
-                    report.findings
-                );
-            }
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn objects_that_are_cut_longer_or_gone_are_found() {
-    let world = World::new(2).await;
-    for kind in ObjectKind::ALL {
-        let needed = world.needed(kind).await;
-        let key = needed.last().unwrap();
-        let whole = object(&world.store, key).await;
-        for length in [0, 1, 39, 40, 41, whole.len() / 2, whole.len() - 1] {
-            let cut = Some(whole.slice(..length));
-            let report = found_and_named(&world, key, cut, &format!("cut to {length}")).await;
-            let told = report.findings[0].damage;
-            assert!(
-                matches!(told, Damage::Length | Damage::Foreign),
-                "{:?}",
-                report.findings
-            );
-        }
-        let longer = Bytes::from([whole.as_ref(), b"x"].concat());
-        let report = found_and_named(&world, key, Some(longer), "one byte more").await;
-        assert_eq!(report.findings[0].damage, Damage::Length);
-        let report = found_and_named(&world, key, None, "loss").await;
-        let [finding] = report.findings.as_slice() else {
-            panic!("{:?}", report.findings);
-        };
-        assert_eq!((finding.damage, finding.kind), (Damage::Missing, kind));
-        if kind == ObjectKind::Head {
-            assert!(report.copies.iter().all(|copy| copy.complete) && report.copies.len() == 2);
-            assert!(report.copies[0].last_txn > report.copies[1].last_txn);
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn objects_of_other_kinds_or_manifests_in_the_place_of_ones_own_are_found() {
-    let (world, other) = (World::new(3).await, World::new(50).await);
-    for kind in [
-        ObjectKind::Log,
-        ObjectKind::Table,
-        ObjectKind::Pin,
-        ObjectKind::List,
-    ] {
-        let key = world.needed(kind).await.pop().unwrap();
-        for foreign in ObjectKind::ALL {
-            let theirs = other.needed(foreign).await.pop().unwrap();
-            let bytes = object(&other.store, &theirs).await;
-            let report = found_and_named(&world, &key, Some(bytes), &format!("another's {foreign:?}")).await;
-            assert_eq!(
-                report.findings[0].damage,
-                Damage::Foreign,
-                "{:?}",
-                report.findings
-            );
-        }
-        for own in ObjectKind::ALL {
-            let Some(ours) = world.needed(own).await.into_iter().find(|ours| *ours != key) else {
-                continue;
-            };
-            let bytes = object(&world.store, &ours).await;
-            let report = found_and_named(&world, &key, Some(bytes), &format!("one's own {own:?}")).await;
-            assert_eq!(
-                report.findings[0].damage,
-                Damage::Foreign,
-                "{:?}",
-                report.findings
-            );
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_objects_of_one_manifest_that_changed_places_are_both_named() {
-    let world = World::new(4).await;
-    for kind in [ObjectKind::Log, ObjectKind::Table, ObjectKind::Pin] {
-        let needed = world.needed(kind).await;
-        let [first, last] = [needed.first().unwrap(), needed.last().unwrap()];
-        let store = copied(&world.store).await;
-        overwrite(&store, first, object(&world.store, last).await).await;
-        overwrite(&store, last, object(&world.store, first).await).await;
-        let report = verified(&store).await.unwrap();
-        let mut named: Vec<&String> = report.findings.iter().map(|finding| &finding.object).collect();
-        named.sort();
-        assert_eq!(named, [first, last], "{:#?}", report.findings);
-        assert!(!errors_of_reads(&store, &world).await.is_empty());
     }
 }
 
@@ -599,60 +336,4 @@ async fn a_finding_tells_who_needs_the_object_and_what_is_hit() {
     }
     assert!(hit > 0 && spared > 0, "{hit} hit, {spared} spared");
     reader.close().await;
-}
-
-/// What happens to an object, drawn at random; none if it is left as it was.
-fn damaged(random: &mut StdRng, whole: &Bytes, another: &Bytes) -> Option<Bytes> {
-    let mut bytes = whole.to_vec();
-    let at = random.random_range(0..bytes.len());
-    let until = random.random_range(at..bytes.len()) + 1;
-    match random.random_range(0..7) {
-        0 => bytes[at] ^= 1 << random.random_range(0..8),
-        1 => bytes.truncate(at),
-        2 => bytes[at..until].fill(0),
-        3 => bytes[at..until].reverse(),
-        4 => drop(bytes.drain(at..until)),
-        5 => bytes.extend_from_slice(&whole[at..until]),
-        _ => bytes = another.to_vec(),
-    }
-    (bytes != *whole).then(|| bytes.into())
-}
-
-/// Any object, needed or not, any damage: what is needed is found, what is not is no damage, and nothing is read wrong.
-#[tokio::test(start_paused = true)]
-async fn whatever_happens_to_an_object_is_found_if_anybody_needs_it() {
-    let (mut found, mut spared) = (0, 0);
-    for seed in 0..4 {
-        let mut random = StdRng::seed_from_u64(seed);
-        let world = World::new(100 + seed).await;
-        let mut needed = Vec::new();
-        for kind in ObjectKind::ALL {
-            needed.extend(world.needed(kind).await);
-        }
-        let all = keys(&world.store).await;
-        for _ in 0..60 {
-            let [key, other] = [(); 2].map(|()| &all[random.random_range(0..all.len())]);
-            let (whole, another) = (object(&world.store, key).await, object(&world.store, other).await);
-            let Some(bytes) = damaged(&mut random, &whole, &another) else {
-                continue;
-            };
-            if needed.contains(key) {
-                found_and_named(&world, key, Some(bytes), &format!("what seed {seed} did")).await;
-                found += 1;
-                continue;
-            }
-            let store = copied(&world.store).await;
-            overwrite(&store, key, bytes).await;
-            let report = verified(&store).await.unwrap();
-            // HEAD asks folded log objects about outcomes, as long as they are there.
-            let outcomes_alone = report
-                .findings
-                .iter()
-                .all(|finding| finding.needed_by == [Need::Outcomes]);
-            assert!(outcomes_alone, "seed {seed}, {key}: {:#?}", report.findings);
-            assert!(errors_of_reads(&store, &world).await.is_empty());
-            spared += 1;
-        }
-    }
-    assert!(found > 30 && spared > 30, "{found} found, {spared} spared");
 }
