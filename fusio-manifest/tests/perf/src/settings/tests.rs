@@ -60,6 +60,7 @@ fn every_setting_of_the_table_has_an_effect() {
             "PERF_S3_ENDPOINT" => "http://localhost:8333",
             "PERF_KEY_OVERLAP_RATIO" => "0.75",
             "PERF_HANDLES" | "PERF_PARALLEL" => "7",
+            "PERF_KEYS" => "7777",
             "PERF_KEEP" | "PERF_S3_CREATE_BUCKET" | "PERF_GATE_LATENCY" => "1",
             "PERF_STORE" => continue,
             _ => "77",

@@ -24,7 +24,7 @@ const OPENS: usize = 3;
 /// Reads and commits one after the other, for latencies and counts.
 const IN_A_ROW: u64 = 100;
 /// Reads at once, of those at random.
-const READERS: u64 = 16;
+const READERS: usize = 16;
 /// Scans, and plain reads of the same bytes.
 const SCANS: usize = 3;
 /// Sets the draws of reads apart from others.
@@ -241,7 +241,7 @@ impl Reader<'_> {
             .map(|reader| {
                 let (manifest, clock) = (manifest.clone(), Arc::clone(&self.equipment.clock));
                 let dataset = self.assignment.dataset;
-                let draws = (reader..count).step_by(READERS as usize);
+                let draws = (reader as u64..count).step_by(READERS);
                 tokio::spawn(async move {
                     for draw in draws {
                         let number = dataset.draw(OF_READS, IN_A_ROW + draw);
