@@ -33,6 +33,8 @@ use crate::{
 const EXPIRED_MAX: u32 = 3;
 mod pins;
 mod watching;
+#[cfg(feature = "mutants")]
+mod references;
 
 pub use pins::PinInfo;
 

@@ -132,6 +132,8 @@ pub struct Configuration {
     /// Looks that one handle has under way.
     pub(crate) refreshes_in_flight: usize,
     pub(crate) broken: Option<Broken>,
+    /// All handles do the same, and which is which plays no part.
+    pub(crate) alike: bool,
     /// What it must come by.
     pub(crate) reached: &'static [Reached],
 }
@@ -148,8 +150,17 @@ impl Configuration {
             spill_keep: 0,
             refreshes_in_flight: 1,
             broken: None,
+            alike: false,
             reached: &[],
         }
+    }
+
+    /// So many handles that all do the same: what `of_each` makes of the number of one, its transactions numbered behind
+    /// those of the ones before.
+    pub(crate) fn alike(name: &'static str, handles: usize, of_each: fn(usize) -> Vec<Transaction>) -> Self {
+        let mut configuration = Self::new(name, handles, (0..handles).flat_map(of_each).collect());
+        configuration.alike = true;
+        configuration
     }
 
     pub(crate) fn with(mut self, budget: Budget) -> Self {

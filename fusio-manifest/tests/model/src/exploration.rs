@@ -11,6 +11,7 @@ use crate::{
     configuration::Configuration,
     model::{Action, Protocol},
     state::State,
+    symmetry,
 };
 
 /// What was found.
@@ -30,6 +31,8 @@ pub struct Exploration {
     pub violations: Vec<Counterexample>,
     /// What had to be reached and was not.
     pub unreached: Vec<&'static str>,
+    /// False if it was stopped before every state was come by.
+    pub complete: bool,
 }
 
 impl Exploration {
@@ -50,6 +53,7 @@ impl fmt::Display for Exploration {
             duration,
             violations,
             unreached,
+            complete,
         } = self;
         write!(
             f,
@@ -57,6 +61,7 @@ impl fmt::Display for Exploration {
             duration.as_secs_f64()
         )?;
         match (violations.first(), unreached.as_slice()) {
+            (None, _) if !complete => write!(f, " nothing violated so far, stopped |"),
             (Some(Counterexample { property, steps }), _) => {
                 write!(f, " violated: {property}: {} |", steps.join(", "))
             }
@@ -85,13 +90,28 @@ impl Counterexample {
     }
 }
 
-/// Explores every state, on `threads` threads.
-pub fn explore(configuration: &Configuration, threads: usize) -> Exploration {
-    let checker = Protocol::new(configuration).checker().threads(threads);
-    let checker = checker.finish_when(HasDiscoveries::AnyFailures);
-    found(configuration, |findings| {
-        checker.spawn_bfs().join_and_report(findings)
-    })
+/// Explores every state, on `threads` threads; for so long at most, if that is given.
+pub fn explore(configuration: &Configuration, threads: usize, within: Option<Duration>) -> Exploration {
+    let mut checker = Protocol::new(configuration)
+        .checker()
+        .threads(threads)
+        .finish_when(HasDiscoveries::AnyFailures);
+    if let Some(within) = within {
+        checker = checker.timeout(within);
+    }
+    let mut explored = if configuration.alike {
+        // Of states that differ only in which handle is which, one; this explorer can only go deep first.
+        let checker = checker.symmetry_fn(symmetry::representative);
+        found(configuration, |findings| {
+            checker.spawn_dfs().join_and_report(findings)
+        })
+    } else {
+        found(configuration, |findings| {
+            checker.spawn_bfs().join_and_report(findings)
+        })
+    };
+    explored.complete = within.is_none_or(|within| explored.duration < within);
+    explored
 }
 
 /// Takes random steps until so many states were come by.
@@ -157,6 +177,7 @@ fn found<C: Checker<Protocol>>(
         duration: findings.duration,
         violations: findings.violations,
         unreached,
+        complete: true,
     }
 }
 

@@ -12,6 +12,7 @@
 //! ```text
 //! cargo run -p manifest-model                      # what the tests explore
 //! cargo run -p manifest-model -- large             # larger worlds, minutes each
+//! cargo run -p manifest-model -- large within=600  # the same, each left after ten minutes
 //! cargo run -p manifest-model -- OldEpochNamed      # those whose name holds a word
 //! ```
 #![expect(
@@ -42,6 +43,7 @@ mod refresh;
 mod spill;
 mod state;
 mod store;
+mod symmetry;
 mod upkeep;
 mod variants;
 

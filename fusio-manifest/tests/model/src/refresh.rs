@@ -38,6 +38,20 @@ pub(crate) struct Look {
     serves: Vec<u8>,
 }
 
+impl Look {
+    /// The same look, with another HEAD in its answer.
+    pub(crate) fn exchanged(&self, head: impl Fn(&Head) -> Arc<Head>) -> Self {
+        let reply = self.reply.as_ref().map(|reply| match reply {
+            Reply::NotModified => Reply::NotModified,
+            Reply::Found(found) => Reply::Found(head(found)),
+        });
+        Self {
+            reply,
+            ..self.clone()
+        }
+    }
+}
+
 impl State {
     pub(crate) fn is_answered(&self, handle: usize, look: usize) -> bool {
         self.handles[handle].looks[look].reply.is_some()

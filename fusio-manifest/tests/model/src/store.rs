@@ -58,6 +58,24 @@ impl Store {
         }
     }
 
+    /// With these objects, in whatever order.
+    pub(crate) fn of(
+        head: Arc<Head>,
+        mut objects: Vec<(ObjectName, Object)>,
+        under_way: Vec<Request>,
+    ) -> Self {
+        objects.sort_by_key(|(name, _)| *name);
+        Self {
+            head,
+            objects,
+            under_way,
+        }
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &(ObjectName, Object)> {
+        self.objects.iter()
+    }
+
     pub(crate) fn get(&self, name: ObjectName) -> Option<&Object> {
         let at = self.objects.binary_search_by_key(&name, |(name, _)| *name).ok()?;
         Some(&self.objects[at].1)

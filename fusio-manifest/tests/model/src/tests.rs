@@ -12,7 +12,7 @@ use crate::{
 
 /// Rows of the tables: with `--nocapture`.
 fn holds(configuration: &Configuration) {
-    let found = explore(configuration, 1);
+    let found = explore(configuration, 1, None);
     println!("{found}");
     assert!(found.holds(), "{found}");
 }
@@ -34,6 +34,8 @@ worlds! {
     commits retries batches three_handles spills large_transactions folds racing_folds merges log_objects collection
     two_collections pins fence reads
 }
+
+mod symmetry;
 
 #[test]
 fn every_ordinary_world_is_tested() {

@@ -37,7 +37,7 @@ impl Variant {
         let mut complaints = Vec::new();
         let mut violated = Vec::new();
         if self.violates.is_empty() {
-            let found = explore(&self.configuration, 1);
+            let found = explore(&self.configuration, 1, None);
             complaints.extend(found.violations.iter().map(|found| format!("{found:?}")));
         }
         for property in self.violates {

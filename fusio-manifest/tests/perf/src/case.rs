@@ -6,14 +6,14 @@
 //!
 //! ```text
 //! seed=7 writers=append,transact readers=scan writer-rate=4 reader-rate=5 span=3000ms pool=6 shared=no
-//! latency=s3-standard limit=500ms refreshes=1 spill=300/100/100 impatience=0.1 kills=1200ms@0 ask=yes
-//! faults=cas p=0.1 after drop; any from=1000ms to=1500ms stall
+//! latency=s3-standard limit=500ms refreshes=1 spill=300/100/100 collect=1000ms/3 impatience=0.1
+//! kills=1200ms@0,0ms@1:delete ask=yes faults=cas p=0.1 after drop; any from=1000ms to=1500ms stall
 //! ```
 //!
 //! | word | meaning |
 //! |---|---|
 //! | `seed` | decides every draw of the run |
-//! | `writers`, `readers` | what each client does: `monotonic`, `rewrite`, `update`, `append`, `transact`, `maintain`; `read`, `scan`; or `none` |
+//! | `writers`, `readers` | what each client does: `monotonic`, `rewrite`, `update`, `append`, `transact`, `maintain`; `read`, `scan`, `hold`, `pin`; or `none` |
 //! | `writer-rate`, `reader-rate` | operations a second of each client, as a Poisson process |
 //! | `span` | how long operations fall due |
 //! | `pool` | keys that writers share |
@@ -22,19 +22,21 @@
 //! | `limit` | how long a commit may take |
 //! | `refreshes` | looks at HEAD that a handle has on the wire at most |
 //! | `spill` | bytes at which commits leave HEAD, that stay, and of one transaction that stands in HEAD |
+//! | `collect` | the retention, and log objects that make a run; or `none`: then nothing is collected within the span |
 //! | `impatience` | the share of callers that do not wait for their answers |
-//! | `kills` | when which process is killed and replaced, in the order in which they opened the manifest; or `none` |
+//! | `kills` | when which process is killed and replaced, in the order in which they opened the manifest, or, from then on, in the midst of which request (`table`, `listing`, `list`, `delete`); or `none` |
 //! | `ask` | whether the engine is asked in the end what became of commits of unknown outcome |
 //! | `faults` | as `PERF_FAULTS`; always last |
 
 use std::time::Duration;
 
-use crate::{fault::FaultPlan, run::Crew};
+use crate::{fault::FaultPlan, run::Crew, target::mortal::Work};
 
 pub use grammar::ParseCaseError;
 pub use play::{Played, Problem, Tally};
 pub use shrink::{Shrunk, shrink};
 
+mod collected;
 mod draw;
 mod grammar;
 mod play;
@@ -67,6 +69,8 @@ pub struct Case {
     pub refreshes: usize,
     /// When commits leave HEAD.
     pub spill: Spill,
+    /// What is to be collected within the span, and when; nothing is without it.
+    pub collect: Option<Collect>,
     /// The share of callers that do not wait for their answers.
     pub impatience: f64,
     /// Processes that are killed.
@@ -97,6 +101,15 @@ impl Spill {
     };
 }
 
+/// When what nothing references is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collect {
+    /// How long it is kept.
+    pub retention: Duration,
+    /// So many log objects make a run.
+    pub fold_objects: u32,
+}
+
 /// A process that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kill {
@@ -104,4 +117,6 @@ pub struct Kill {
     pub at: Duration,
     /// Which process, in the order in which they opened the manifest.
     pub process: usize,
+    /// In the midst of its next request of this kind. Else at once.
+    pub work: Option<Work>,
 }

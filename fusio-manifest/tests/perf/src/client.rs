@@ -23,8 +23,11 @@ use crate::{
 };
 
 pub use appender::Appender;
+pub use holder::Holder;
+pub use kept::{Kept, KeptCounts};
 pub use maintainer::Maintainer;
 pub use monotonic_writer::MonotonicWriter;
+pub use pinner::Pinner;
 pub use reader::Reader;
 pub use scanner::Scanner;
 pub use transactor::Transactor;
@@ -33,8 +36,11 @@ pub use writer::Writer;
 
 mod appender;
 mod draws;
+mod holder;
+mod kept;
 mod maintainer;
 mod monotonic_writer;
+mod pinner;
 mod reader;
 mod scanner;
 mod transactor;
@@ -61,6 +67,10 @@ pub enum ClientType {
     Reader,
     /// Reads keys and ranges of one state, fresh.
     Scanner,
+    /// Reads one state again and again, for longer than the retention.
+    Holder,
+    /// Keeps states under names, opens them later and lets go of them.
+    Pinner,
     /// Replaces an object under a condition, and nothing else.
     FloorPut,
     /// Reads an object under a condition, and nothing else.
@@ -78,6 +88,8 @@ impl ClientType {
             | Self::Maintainer
             | Self::Reader
             | Self::Scanner
+            | Self::Holder
+            | Self::Pinner
             | Self::FloorGet => false,
         }
     }
@@ -140,6 +152,8 @@ pub struct Shared {
     pub errors: Errors,
     /// Commits whose outcome nobody knows yet.
     pub unknown: UnknownCommits,
+    /// What became of states that were held and pinned.
+    pub kept: Kept,
     /// Operations that ended, for the progress line.
     pub ended: AtomicU64,
     values: AtomicU64,
@@ -163,6 +177,7 @@ impl Shared {
             recorder: Recorder::new(),
             errors: Errors::default(),
             unknown: UnknownCommits::default(),
+            kept: Kept::default(),
             ended: AtomicU64::new(0),
             values: AtomicU64::new(0),
         }
@@ -189,25 +204,66 @@ fn nanos(moment: Moment) -> u64 {
     u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The first few errors, and how many there were.
+/// The first few errors, and how many there were; and the first few of those that no fault explains.
 #[derive(Debug, Default)]
-pub struct Errors(Mutex<(u64, Vec<String>)>);
+pub struct Errors(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    count: u64,
+    first: Vec<String>,
+    alarms: Vec<Alarm>,
+}
+
+/// An answer that nothing explains which may go wrong between a store and its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: &'static str,
+    /// What was answered, and to whom.
+    pub text: String,
+}
 
 impl Errors {
     const KEPT: usize = 5;
 
+    /// What the engine says where an object is gone that it needs, and where HEAD is an older one.
+    const ALARMING: [(&'static str, &'static str); 2] = [
+        ("somebody deleted", "ObjectLost"),
+        ("the store went back", "FalseAlarm"),
+    ];
+
     /// Notes one.
     pub fn note(&self, what: impl FnOnce() -> String) {
-        let mut errors = self.0.lock();
-        errors.0 += 1;
-        if errors.1.len() < Self::KEPT {
-            errors.1.push(what());
+        let what = what();
+        let alarming = Self::ALARMING.iter().find(|(words, _)| what.contains(words));
+        if let Some((_, name)) = alarming {
+            self.alarm(name, what.clone());
+        }
+        let mut noted = self.0.lock();
+        noted.count += 1;
+        if noted.first.len() < Self::KEPT {
+            noted.first.push(what);
+        }
+    }
+
+    /// Notes one that no fault explains.
+    pub fn alarm(&self, name: &'static str, text: String) {
+        let mut noted = self.0.lock();
+        if noted.alarms.len() < Self::KEPT {
+            noted.alarms.push(Alarm { name, text });
         }
     }
 
     /// How many, and the first few.
     pub fn all(&self) -> (u64, Vec<String>) {
-        self.0.lock().clone()
+        let noted = self.0.lock();
+        (noted.count, noted.first.clone())
+    }
+
+    /// Those that no fault explains: the first few.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.0.lock().alarms.clone()
     }
 }
 

@@ -39,6 +39,11 @@ impl fmt::Debug for FloorObject {
 }
 
 impl FloorObject {
+    /// Its key beside a manifest under this prefix.
+    pub fn key(prefix: &str) -> String {
+        format!("{prefix}floor")
+    }
+
     /// Writes the object for the first time.
     ///
     /// # Errors
@@ -52,7 +57,7 @@ impl FloorObject {
     ) -> Result<Arc<Self>, String> {
         let object = Self {
             store,
-            key: format!("{prefix}floor"),
+            key: Self::key(prefix),
             sized_like,
             shared,
             written: Mutex::default(),

@@ -8,7 +8,7 @@ use std::{
 use fusio_manifest::{Clock, Moment, RequestMeter};
 
 use crate::{
-    client::{Arrival, Client, Driver, MonotonicWriter, Own, Shared},
+    client::{Alarm, Arrival, Client, Driver, KeptCounts, MonotonicWriter, Own, Shared},
     config::WorkloadConfig,
     history::{ClientId, History, State},
     interrupt::Interrupt,
@@ -90,6 +90,10 @@ pub struct CellOutcome {
     pub undrained: u64,
     /// How many errors clients met, and the first few.
     pub errors: (u64, Vec<String>),
+    /// Those that no fault explains: the first few.
+    pub alarms: Vec<Alarm>,
+    /// What became of states that were held and pinned.
+    pub kept: KeptCounts,
 }
 
 /// A cell whose manifest is made, whose clients are connected and warm.
@@ -227,6 +231,8 @@ impl<'a> Prepared<'a> {
             interrupted,
             undrained,
             errors: shared.errors.all(),
+            alarms: shared.errors.alarms(),
+            kept: shared.kept.counts(),
         }
     }
 }

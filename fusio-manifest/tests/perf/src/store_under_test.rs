@@ -199,6 +199,14 @@ impl StoreUnderTest {
         }
     }
 
+    /// How many objects were deleted from a simulated bucket; of others nobody counts.
+    pub fn objects_deleted(&self) -> u64 {
+        match &self.bucket {
+            Bucket::S3(..) => 0,
+            Bucket::Simulated(simulated) => simulated.objects_deleted(),
+        }
+    }
+
     /// Windows and counts of the injected faults begin anew.
     pub fn restart_faults(&self) {
         self.bucket.set_faults(self.faults.clone(), self.seed);

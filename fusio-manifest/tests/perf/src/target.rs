@@ -14,8 +14,11 @@ use crate::{
     requests::RequestCounts,
 };
 
+pub use snapshot::{Inventory, Refusal, TargetSnapshot};
+
 pub mod engine;
 pub mod mortal;
+mod snapshot;
 
 /// A kind of manifest: opens handles, each as a process of its own would.
 pub trait Target: Send + Sync {
@@ -65,6 +68,18 @@ pub trait TargetHandle: Send + Sync {
 
     /// Reads a key of a state that holds every commit acknowledged before the call.
     fn read(&self, key: Bytes) -> BoxFuture<'_, Result<ReadReport, String>>;
+
+    /// A state that holds every commit acknowledged before the call.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>>;
+
+    /// The state that is kept under a name.
+    fn open_pin(&self, name: String) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>>;
+
+    /// Lets go of the state that is kept under a name.
+    fn release_pin(&self, name: String) -> BoxFuture<'_, Result<(), Refusal>>;
+
+    /// What the manifest consists of, by a fresh look.
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, String>>;
 
     /// Everything, of a fresh state.
     fn contents(&self) -> BoxFuture<'_, Result<State, String>>;

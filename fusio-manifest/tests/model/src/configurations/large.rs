@@ -10,6 +10,12 @@ use crate::{
 
 /// What `cargo run -p manifest-model -- large` explores.
 pub(crate) fn all() -> Vec<Configuration> {
+    let mut all = more_of_ordinary();
+    all.extend(alike());
+    all
+}
+
+fn more_of_ordinary() -> Vec<Configuration> {
     vec![
         Configuration {
             name: "three handles, every fault",
@@ -67,6 +73,124 @@ pub(crate) fn all() -> Vec<Configuration> {
             replayed: 1,
             ..budget
         }),
+    ]
+}
+
+/// Three handles that all do the same two transactions, each of which reads what the other one writes.
+pub(crate) fn three_alike(name: &'static str, budget: Budget, reached: &'static [Reached]) -> Configuration {
+    Configuration::alike(name, 3, |handle| {
+        vec![
+            Transaction::of(handle).reading(0).writing(1),
+            Transaction::of(handle).reading(1).writing(0),
+        ]
+    })
+    .with(budget)
+    .reaching(reached)
+}
+
+/// Three handles, two transactions each, under each kind of fault, each piece of maintenance, and some of them together.
+pub(crate) fn alike() -> Vec<Configuration> {
+    let none = Budget::default();
+    let mut all = alike_under_faults(none);
+    all.extend(alike_beside_maintenance(none));
+    all
+}
+
+fn alike_under_faults(none: Budget) -> Vec<Configuration> {
+    use Reached::{
+        AllCommitted, AnsweredEarly, Conflict, Crash, Late, Refused, Replayed, ReplyLost, RequestLost,
+        UnknownCommitted,
+    };
+    vec![
+        three_alike(
+            "three alike, a lost request",
+            Budget {
+                request_lost: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, RequestLost],
+        ),
+        three_alike(
+            "three alike, a lost reply",
+            Budget {
+                reply_lost: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, ReplyLost],
+        ),
+        three_alike(
+            "three alike, a late request",
+            Budget { late: 1, ..none },
+            &[AllCommitted, Conflict, Late],
+        ),
+        three_alike(
+            "three alike, a replay by a proxy",
+            Budget { replayed: 1, ..none },
+            &[AllCommitted, Conflict, Replayed],
+        ),
+        three_alike(
+            "three alike, a proxy's early 409",
+            Budget {
+                answered_early: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, AnsweredEarly],
+        ),
+        three_alike(
+            "three alike, a refusal",
+            Budget { refused: 1, ..none },
+            &[Conflict, Refused],
+        ),
+        three_alike(
+            "three alike, a death",
+            Budget { crash: 1, ..none },
+            &[Conflict, Crash],
+        ),
+        three_alike(
+            "three alike, a caller that leaves",
+            Budget { leave: 1, ..none },
+            &[Conflict, UnknownCommitted],
+        ),
+        three_alike(
+            "three alike, a lost reply and a late request",
+            Budget {
+                reply_lost: 1,
+                late: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, ReplyLost, Late],
+        ),
+        three_alike("three alike, every fault", Budget::faults(), &[]),
+    ]
+}
+
+fn alike_beside_maintenance(none: Budget) -> Vec<Configuration> {
+    use Reached::{AllCommitted, Conflict, Deleted, Fold, Spill};
+    vec![
+        three_alike(
+            "three alike, a spill",
+            Budget { spill: 1, ..none },
+            &[AllCommitted, Conflict, Spill],
+        ),
+        three_alike(
+            "three alike, a spill and a fold",
+            Budget {
+                spill: 1,
+                fold: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, Fold],
+        ),
+        three_alike(
+            "three alike, a spill and a collection",
+            Budget {
+                spill: 1,
+                fold: 1,
+                collect: 1,
+                ..none
+            },
+            &[AllCommitted, Conflict, Deleted],
+        ),
     ]
 }
 

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, str::FromStr, time::Duration};
 
-use super::{Case, Kill, Spill};
+use super::{Case, Collect, Kill, Spill};
 use crate::{
     latency::LatencyProfile,
     run::{Crew, ReaderTask, WriterTask},
+    target::mortal::Work,
 };
 
 const NONE: &str = "none";
@@ -26,14 +27,15 @@ impl Error for ParseCaseError {}
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spill { at, keep, inline } = self.spill;
-        let kills = self
-            .kills
-            .iter()
-            .map(|kill| format!("{}@{}", ms(kill.at), kill.process));
+        let kills = self.kills.iter().map(kill_text);
+        let collect = self.collect.map_or_else(
+            || NONE.to_owned(),
+            |collect| format!("{}/{}", ms(collect.retention), collect.fold_objects),
+        );
         write!(
             f,
             "seed={} writers={} readers={} writer-rate={} reader-rate={} span={} pool={} shared={} latency={} \
-             limit={} refreshes={} spill={at}/{keep}/{inline} impatience={} kills={} ask={} faults={}",
+             limit={} refreshes={} spill={at}/{keep}/{inline} collect={collect} impatience={} kills={} ask={} faults={}",
             self.seed,
             list(self.crew.writers.iter().map(|task| word(&WriterTask::ALL, *task))),
             list(self.crew.readers.iter().map(|task| word(&ReaderTask::ALL, *task))),
@@ -50,6 +52,14 @@ impl fmt::Display for Case {
             yes(self.ask),
             self.faults,
         )
+    }
+}
+
+fn kill_text(kill: &Kill) -> String {
+    let (at, process) = (ms(kill.at), kill.process);
+    match kill.work {
+        Some(work) => format!("{at}@{process}:{}", word(&Work::ALL, work)),
+        None => format!("{at}@{process}"),
     }
 }
 
@@ -124,6 +134,7 @@ impl<'t> Words<'t> {
             limit: self.span("limit")?,
             refreshes: self.number("refreshes")?,
             spill: self.spill()?,
+            collect: self.collect()?,
             impatience: self.number("impatience")?,
             kills: self.kills()?,
             ask: self.choice("ask")?,
@@ -196,19 +207,45 @@ impl<'t> Words<'t> {
         }
     }
 
+    fn collect(&mut self) -> Result<Option<Collect>, String> {
+        let text = self.take("collect")?;
+        if text == NONE {
+            return Ok(None);
+        }
+        let collect = text.split_once('/').and_then(|(retention, objects)| {
+            Some(Collect {
+                retention: span(retention)?,
+                fold_objects: objects.parse().ok()?,
+            })
+        });
+        let collect = collect.ok_or_else(|| format!("collect={text}: none, or like 1000ms/3"))?;
+        Ok(Some(collect))
+    }
+
     fn kills(&mut self) -> Result<Vec<Kill>, String> {
         let text = self.take("kills")?;
-        let kill = |part: &str| {
-            let (at, process) = part.split_once('@')?;
-            Some(Kill {
-                at: span(at)?,
-                process: process.parse().ok()?,
-            })
-        };
         parts(text)
-            .map(|part| kill(part).ok_or_else(|| format!("kills: `{part}` is not 1200ms@0")))
+            .map(|part| {
+                kill(part).ok_or_else(|| format!("kills: `{part}` is not 1200ms@0 or 1200ms@0:delete"))
+            })
             .collect()
     }
+}
+
+fn kill(part: &str) -> Option<Kill> {
+    let (at, rest) = part.split_once('@')?;
+    let (process, work) = match rest.split_once(':') {
+        Some((process, name)) => {
+            let (_, work) = Work::ALL.iter().find(|(word, _)| *word == name)?;
+            (process, Some(*work))
+        }
+        None => (rest, None),
+    };
+    Some(Kill {
+        at: span(at)?,
+        process: process.parse().ok()?,
+        work,
+    })
 }
 
 fn span(text: &str) -> Option<Duration> {

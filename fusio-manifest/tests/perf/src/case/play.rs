@@ -1,18 +1,20 @@
 //! Plays a case in virtual time and judges what was recorded.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use fusio_manifest::{Clock, Mutant, Options, SharedSettings};
+use tokio::task::JoinSet;
 
-use super::{Case, Kill};
+use super::{
+    Case, Kill,
+    collected::{self, Collected},
+};
 use crate::{
     checker::{self, conflicts_justified},
+    client::KeptCounts,
     history::{History, Outcome, State},
     interrupt::Interrupt,
     oracle,
@@ -70,6 +72,12 @@ pub struct Tally {
     pub lists: u64,
     /// Reads, and keys of the final state, of which the checker could not decide.
     pub left_open: u64,
+    /// What became of states that were held and pinned.
+    pub kept: KeptCounts,
+    /// What was collected.
+    pub collected: Collected,
+    /// Processes that were killed in the midst of a fold, a merge or a collection.
+    pub cut: u64,
 }
 
 impl Tally {
@@ -85,6 +93,9 @@ impl Tally {
             kills: self.kills + other.kills,
             lists: self.lists + other.lists,
             left_open: self.left_open + other.left_open,
+            kept: self.kept.plus(&other.kept),
+            collected: self.collected.plus(&other.collected),
+            cut: self.cut + other.cut,
         }
     }
 }
@@ -149,23 +160,30 @@ impl Case {
         // The set-up and the last look are not what is tested: nothing breaks there.
         store.calm();
         let mut prepared = Prepared::new(&cell).await?;
-        let killed = Arc::new(AtomicU64::new(0));
-        let killer = tokio::spawn(kill(
-            Arc::clone(&target),
-            clock,
-            self.kills.clone(),
-            Arc::clone(&killed),
-        ));
+        let killed = Arc::new(Killed::default());
+        let mut killers = JoinSet::new();
+        for kill in self.kills.clone() {
+            let (target, clock, killed) = (Arc::clone(&target), Arc::clone(&clock), Arc::clone(&killed));
+            killers.spawn(async move { killed.kill(&target, &*clock, kill).await });
+        }
         let offered = prepared.offer().await?;
-        killer.abort();
+        killers.abort_all();
         if self.ask {
             prepared.ask_about_unknown().await;
         }
         store.calm();
-        let outcome = prepared
+        let mut outcome = prepared
             .finish(offered.measured, offered.stopped, offered.undrained)
             .await;
-        Ok(judge(outcome, killed.load(Ordering::Relaxed)))
+        let (collected, left) = match self.collect {
+            Some(collect) => collected::check(&cell, collect.retention, &mut outcome).await,
+            None => (Collected::default(), Vec::new()),
+        };
+        let mut played = judge(outcome, left);
+        played.tally.collected = collected;
+        played.tally.kills = killed.kills.load(Ordering::Relaxed);
+        played.tally.cut = killed.cut.load(Ordering::Relaxed);
+        Ok(played)
     }
 
     /// The same settings as any run has.
@@ -202,29 +220,41 @@ impl Case {
             transaction_inline_bytes: self.spill.inline,
             ..options.shared
         };
+        if let Some(collect) = self.collect {
+            options.shared.retention = collect.retention;
+            options.shared.fold_objects = collect.fold_objects;
+            // Merges come soon, too.
+            options.shared.tier_ratio = 2;
+        }
         options.mutant = mutant;
         engine.seeds = Some(Arc::new(HandleSeeds::new(self.seed)));
         engine
     }
 }
 
-/// Kills whom the case names, when it says; counts those that lived.
-async fn kill<T: Target + 'static>(
-    target: Arc<Mortal<T>>,
-    clock: Arc<dyn Clock>,
-    kills: Vec<Kill>,
-    killed: Arc<AtomicU64>,
-) {
-    let mut passed = Duration::ZERO;
-    for kill in kills {
-        clock.sleep(kill.at.saturating_sub(passed)).await;
-        passed = kill.at;
-        killed.fetch_add(u64::from(target.kill(kill.process)), Ordering::Relaxed);
+/// Counts those that lived when they were killed.
+#[derive(Debug, Default)]
+struct Killed {
+    kills: AtomicU64,
+    /// Those of them that were in the midst of what was waited for.
+    cut: AtomicU64,
+}
+
+impl Killed {
+    /// Kills whom the case names, when it says.
+    async fn kill<T: Target + 'static>(&self, target: &Mortal<T>, clock: &dyn Clock, kill: Kill) {
+        clock.sleep(kill.at).await;
+        let done = match kill.work {
+            Some(work) => target.kill_at(kill.process, work).await,
+            None => target.kill(kill.process),
+        };
+        self.kills.fetch_add(u64::from(done), Ordering::Relaxed);
+        let cut = done && kill.work.is_some();
+        self.cut.fetch_add(u64::from(cut), Ordering::Relaxed);
     }
 }
 
-fn judge(outcome: CellOutcome, kills: u64) -> Played {
-    let mut problems = Vec::new();
+fn judge(outcome: CellOutcome, mut problems: Vec<Problem>) -> Played {
     let mut add = |name: &str, text: String| {
         problems.push(Problem {
             name: name.to_owned(),
@@ -238,9 +268,8 @@ fn judge(outcome: CellOutcome, kills: u64) -> Played {
         );
         add("NoAnswer", text);
     }
-    let (_, errors) = &outcome.errors;
-    if let Some(error) = errors.iter().find(|error| error.contains("the store went back")) {
-        add("FalseAlarm", error.clone());
+    for alarm in outcome.alarms {
+        add(alarm.name, alarm.text);
     }
     let final_state = match outcome.final_state {
         Ok(state) => Some(state),
@@ -266,7 +295,7 @@ fn judge(outcome: CellOutcome, kills: u64) -> Played {
         add(&format!("oracle: {name}"), text.clone());
     }
     let tally = Tally {
-        kills,
+        kept: outcome.kept,
         lists: opinion.transactions,
         reads: verdict.reads,
         left_open: verdict.left_open,

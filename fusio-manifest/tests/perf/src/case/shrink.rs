@@ -80,6 +80,8 @@ fn smaller(case: &Case) -> Vec<Case> {
     for number in 0..case.kills.len() {
         add(&|case| case.kills = without(&case.kills, number));
     }
+    add(&|case| case.kills.iter_mut().for_each(|kill| kill.work = None));
+    add(&|case| case.collect = None);
     add(&|case| case.ask = false);
     add(&|case| case.shared_handle = false);
     add(&|case| case.spill = Spill::USUAL);

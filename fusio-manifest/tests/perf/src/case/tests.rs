@@ -118,6 +118,7 @@ fn a_killed_process_is_replaced_and_what_it_had_sent_may_land() {
         .map(|second| Kill {
             at: Duration::from_secs(second),
             process: 0,
+            work: None,
         })
         .collect();
     let played = case.play(None);

@@ -17,37 +17,34 @@
 //! open, and reads that depend on them are counted as such.
 
 mod floating;
+mod sightings;
+mod tighten;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
 use super::{
-    commits::{Commits, Writer, bounds},
+    commits::Commits,
     real_time::RealTime,
     violation::{Findings, ViolationKind},
 };
 use crate::history::{History, Operation, OperationId, Read, State};
 use floating::Cause;
 pub(super) use floating::{Floating, may_stand};
+use sightings::SightedKeys;
+use tighten::Tighten;
 
 /// Bounds the work on chains of deductions; what is not decided by then stays open.
 const ROUNDS_MAX: usize = 64;
 
-/// One key as one read showed it.
-struct Sighting<'h> {
-    at: u64,
-    key: &'h [u8],
-    value: Option<&'h [u8]>,
-    /// `None` if it is the final state.
-    by: Option<&'h Operation>,
-}
-
 /// The commits whose place is not known.
 pub(super) struct Unplaced<'h> {
     floating: BTreeMap<OperationId, Floating<'h>>,
-    by_key: HashMap<&'h [u8], Vec<OperationId>>,
+    sighted: SightedKeys<'h>,
+    /// Those of each key that may be applied, in the order of the keys; once all is decided that can be.
+    open: Vec<Vec<OperationId>>,
 }
 
 impl<'h> Unplaced<'h> {
@@ -59,87 +56,44 @@ impl<'h> Unplaced<'h> {
         commits: &mut Commits<'h>,
         findings: &mut Findings,
     ) -> Self {
-        let unknown = history
+        let unknown: Vec<&Operation> = history
             .operations
             .iter()
-            .filter(|operation| operation.is_unknown_commit());
+            .filter(|operation| operation.is_unknown_commit())
+            .collect();
+        let floating = unknown.iter().map(|operation| {
+            (
+                operation.id,
+                Floating::new(operation, real_time, commits.base_txn),
+            )
+        });
         let mut unplaced = Self {
-            floating: BTreeMap::new(),
-            by_key: HashMap::new(),
+            floating: floating.collect(),
+            sighted: SightedKeys::of(&unknown),
+            open: Vec::new(),
         };
-        for operation in unknown {
-            let floating = Floating::new(operation, real_time, commits.base_txn);
-            unplaced.floating.insert(operation.id, floating);
-            let keys: BTreeSet<&[u8]> = operation.writes.iter().map(|write| write.key.as_ref()).collect();
-            for key in keys {
-                unplaced.by_key.entry(key).or_default().push(operation.id);
-            }
-        }
         if unplaced.floating.is_empty() {
             return unplaced;
         }
-        let sightings = unplaced.sightings(history, final_state, commits);
+        unplaced.sighted.look(history, final_state, commits);
+        let mut changed: BTreeSet<usize> = (0..unplaced.sighted.keys.len()).collect();
         for _ in 0..ROUNDS_MAX {
-            for floating in unplaced.floating.values_mut() {
-                *floating = Floating::new(floating.operation, real_time, commits.base_txn);
-            }
-            unplaced.tighten(commits, &sightings);
-            if !unplaced.place_forced(commits) {
+            unplaced.tighten(commits, changed);
+            let placed = unplaced.place_forced(commits);
+            if placed.is_empty() {
                 break;
             }
+            changed = unplaced.begin_anew(&placed, real_time, commits.base_txn);
         }
         unplaced.report(commits, findings);
+        unplaced.keep_open(commits);
         unplaced
     }
 
-    /// Every read of a key that an unknown commit writes, by snapshot.
-    fn sightings(
-        &self,
-        history: &'h History,
-        final_state: Option<&'h State>,
-        commits: &Commits<'h>,
-    ) -> Vec<Sighting<'h>> {
-        let keys: BTreeSet<&'h [u8]> = self.by_key.keys().copied().collect();
-        let mut sightings = Vec::new();
-        for operation in &history.operations {
-            let Some(snapshot) = operation.snapshot() else {
-                continue;
-            };
-            let certified = operation
-                .txn()
-                .map(|txn| txn.saturating_sub(1))
-                .filter(|at| *at > snapshot);
-            for at in [Some(snapshot), certified].into_iter().flatten() {
-                for read in &operation.reads {
-                    see(read, &keys, |key, value| {
-                        sightings.push(Sighting {
-                            at,
-                            key,
-                            value,
-                            by: Some(operation),
-                        });
-                    });
-                }
-            }
-        }
-        if let Some(state) = final_state {
-            for key in keys {
-                let value = state.entries.get(key).map(AsRef::as_ref);
-                sightings.push(Sighting {
-                    at: state.txn,
-                    key,
-                    value,
-                    by: None,
-                });
-            }
-        }
-        sightings.retain(|sighting| sighting.at >= commits.base_txn);
-        sightings.sort_by_key(|sighting| (sighting.at, sighting.by.map(|operation| operation.id)));
-        sightings
-    }
-
-    fn tighten(&mut self, commits: &Commits<'h>, sightings: &[Sighting<'h>]) {
+    /// Works out the windows that these keys bear on, and those that depend on them in turn.
+    fn tighten(&mut self, commits: &Commits<'h>, mut keys: BTreeSet<usize>) {
         for floating in self.floating.values_mut() {
+            let high = floating.high;
             for read in &floating.operation.reads {
                 // A value cannot come back, an absence can.
                 if let Read::Point { key, value: Some(_) } = read
@@ -149,55 +103,66 @@ impl<'h> Unplaced<'h> {
                     floating.lower_high(next.txn - 1, Cause::OwnRead, next.writer);
                 }
             }
+            if floating.high != high {
+                keys.extend(places(&self.sighted, floating.operation));
+            }
         }
-        // Upwards moves the lower ends as far as they go, downwards the upper ones.
-        for sighting in sightings.iter().chain(sightings.iter().rev()) {
-            self.learn(commits, sighting);
+        let mut left = keys.len().saturating_mul(ROUNDS_MAX);
+        while let Some(place) = keys.pop_first()
+            && left > 0
+        {
+            left -= 1;
+            let Some(sighted) = self.sighted.keys.get(place) else {
+                continue;
+            };
+            for id in Tighten::by(sighted, commits, &mut self.floating) {
+                if let Some(floating) = self.floating.get(&id) {
+                    let others = places(&self.sighted, floating.operation);
+                    keys.extend(others.filter(|other| *other != place));
+                }
+            }
         }
     }
 
-    fn learn(&mut self, commits: &Commits<'h>, sighting: &Sighting<'h>) {
-        let Sighting { at, key, value, by } = *sighting;
-        let latest = commits.version_at(key, at);
-        let matches = latest.value.map(AsRef::as_ref) == value;
-        let forbidden = match value {
-            Some(value) => {
-                if let Some(Writer::Operation(writer)) = commits.writer(key, value)
-                    && let Some(floating) = self.floating.get_mut(&writer.id)
-                {
-                    floating.show(latest.txn, at, by);
-                }
-                matches
-            }
-            None => {
-                let possible = |floating: &&Floating<'_>| floating.low <= at && floating.high > latest.txn;
-                let mut deleters = self
-                    .of_key(key)
-                    .filter(possible)
-                    .filter(|floating| floating.deletes(key));
-                let deleter = deleters.next().map(|floating| floating.operation.id);
-                let only = deleters.next().is_none();
-                drop(deleters);
-                if !matches
-                    && only
-                    && let Some(floating) = deleter.and_then(|id| self.floating.get_mut(&id))
-                {
-                    floating.show(latest.txn, at, by);
-                }
-                matches && deleter.is_none()
-            }
-        };
-        if forbidden {
-            for id in self.by_key.get(key).into_iter().flatten() {
+    /// These are placed: what was deduced from the keys that they write begins anew. Returns the keys that bear on it.
+    fn begin_anew(
+        &mut self,
+        placed: &[&'h Operation],
+        real_time: &RealTime<'h>,
+        base_txn: u64,
+    ) -> BTreeSet<usize> {
+        let written: BTreeSet<usize> = placed
+            .iter()
+            .flat_map(|operation| places(&self.sighted, operation))
+            .collect();
+        let mut bearing = written.clone();
+        for place in written {
+            let writers = self.sighted.keys.get(place).map(|sighted| &sighted.writers);
+            for id in writers.into_iter().flatten() {
                 if let Some(floating) = self.floating.get_mut(id) {
-                    floating.forbid(latest.txn, at, by);
+                    *floating = Floating::new(floating.operation, real_time, base_txn);
+                    bearing.extend(places(&self.sighted, floating.operation));
                 }
             }
         }
+        bearing
     }
 
-    /// Places what has only one place, and fills what only one can fill. True if there was any.
-    fn place_forced(&mut self, commits: &mut Commits<'h>) -> bool {
+    /// What is judged afterwards asks only for those that may be applied.
+    fn keep_open(&mut self, commits: &Commits<'h>) {
+        let may = |id: &OperationId| {
+            let floating = self.floating.get(id);
+            floating.is_some_and(|floating| may_stand(floating, commits, 0, u64::MAX))
+        };
+        let keys = self.sighted.keys.iter();
+        self.open = keys
+            .map(|sighted| sighted.writers.iter().copied().filter(may).collect())
+            .collect();
+    }
+
+    /// Places what has only one place, and fills what only one can fill. Returns what was placed.
+    fn place_forced(&mut self, commits: &mut Commits<'h>) -> Vec<&'h Operation> {
+        let mut placed = Vec::new();
         let mut chosen = BTreeMap::new();
         for floating in self.floating.values().filter(|floating| floating.applied()) {
             let first = commits.holes.partition_point(|hole| *hole < floating.low);
@@ -213,6 +178,7 @@ impl<'h> Unplaced<'h> {
         for (hole, id) in &chosen {
             if let Some(floating) = self.floating.remove(id) {
                 commits.place(*hole, floating.operation);
+                placed.push(floating.operation);
             }
         }
         commits.holes.retain(|hole| !chosen.contains_key(hole));
@@ -237,11 +203,12 @@ impl<'h> Unplaced<'h> {
                 && let Some(floating) = self.floating.remove(&id)
             {
                 commits.place(hole, floating.operation);
+                placed.push(floating.operation);
                 filled.insert(hole);
             }
         }
         commits.holes.retain(|hole| !filled.contains(hole));
-        !chosen.is_empty() || !filled.is_empty()
+        placed
     }
 
     fn report(&mut self, commits: &Commits<'h>, findings: &mut Findings) {
@@ -285,13 +252,10 @@ impl<'h> Unplaced<'h> {
         }
     }
 
-    /// The undecided commits that write `key`.
+    /// The undecided commits that write `key` and may be applied.
     pub(super) fn of_key(&self, key: &[u8]) -> impl Iterator<Item = &Floating<'h>> {
-        self.by_key
-            .get(key)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.floating.get(id))
+        let open = self.sighted.place(key).and_then(|place| self.open.get(place));
+        open.into_iter().flatten().filter_map(|id| self.floating.get(id))
     }
 
     /// The undecided commit of this name.
@@ -316,26 +280,10 @@ impl<'h> Unplaced<'h> {
     }
 }
 
-/// Calls `seen` for each of `keys` that the read shows, present or absent.
-fn see<'h>(read: &'h Read, keys: &BTreeSet<&'h [u8]>, mut seen: impl FnMut(&'h [u8], Option<&'h [u8]>)) {
-    match read {
-        Read::Point { key, value } => {
-            if keys.contains(key.as_ref()) {
-                seen(key, value.as_deref());
-            }
-        }
-        Read::Range { from, to, rows } => {
-            for key in keys.range::<[u8], _>(bounds(from, to.as_deref())) {
-                // A scan whose rows are out of order is reported elsewhere; what is not found is not judged.
-                let row = rows.binary_search_by(|row| row.key.as_ref().cmp(key)).ok();
-                seen(
-                    key,
-                    row.and_then(|place| rows.get(place))
-                        .map(|row| row.value.as_ref()),
-                );
-            }
-        }
-    }
+/// Where the keys stand that it writes.
+fn places<'a>(sighted: &'a SightedKeys<'_>, operation: &'a Operation) -> impl Iterator<Item = usize> + 'a {
+    let writes = operation.writes.iter();
+    writes.filter_map(|write| sighted.place(&write.key))
 }
 
 /// Gives each hole to the commit whose window closes first. Returns the holes that nobody can fill and the

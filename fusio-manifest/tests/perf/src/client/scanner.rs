@@ -3,20 +3,12 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use fusio_manifest::{Moment, store::BoxFuture};
-use rand::RngExt as _;
 
-use super::{Arrival, Client, ClientType, Own, draws};
+use super::{Arrival, Client, ClientType, Own};
 use crate::{
     history::{OperationKind, Outcome},
     metrics::{ReadOutcome, ReadSample, Role},
-    oracle,
-    target::Ask,
 };
-
-/// How many things one read asks for at most.
-const ASKS_MAX: usize = 3;
-/// How often a thing that is asked for is the range of all lists.
-const LISTS: f64 = 0.4;
 
 /// Reads keys and ranges of one fresh state.
 #[derive(Debug)]
@@ -31,25 +23,11 @@ impl Scanner {
         Self { own, pool }
     }
 
-    fn draw(&self) -> Vec<Ask> {
-        let mut rng = self.own.rng.lock();
-        let count = rng.random_range(1..=ASKS_MAX);
-        let ask = |_| {
-            if rng.random_bool(LISTS) {
-                let (from, to) = oracle::all_lists();
-                Ask::Range(from, to)
-            } else {
-                draws::ask(&mut *rng, self.pool)
-            }
-        };
-        (0..count).map(ask).collect()
-    }
-
     async fn scan(&self, arrival: Arrival) {
         let own = &self.own;
         let shared = &own.shared;
         let started = shared.clock.now();
-        let asks = self.draw();
+        let asks = own.draw_asks(self.pool);
         let operation = shared
             .recorder
             .invoke(own.id, OperationKind::Read, shared.nanos());

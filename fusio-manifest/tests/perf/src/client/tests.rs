@@ -4,7 +4,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{
     history::{Read, State},
-    target::{Ask, CommitAnswer, CommitReport, ReadReport, Stage},
+    target::{Ask, CommitAnswer, CommitReport, Inventory, ReadReport, Refusal, Stage, TargetSnapshot},
 };
 
 /// A client whose operations end when they are let go.
@@ -143,6 +143,22 @@ impl TargetHandle for Stalling {
                 value: None,
             })
         })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(async { Err(Refusal::Failed("it holds no state".to_owned())) })
+    }
+
+    fn open_pin(&self, name: String) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(async { Err(Refusal::NoPin(name)) })
+    }
+
+    fn release_pin(&self, name: String) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async { Err(Refusal::NoPin(name)) })
+    }
+
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, String>> {
+        Box::pin(async { Ok(Inventory::default()) })
     }
 
     fn contents(&self) -> BoxFuture<'_, Result<State, String>> {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    client::{Appender, Client, Maintainer, MonotonicWriter, Own, Reader, Scanner, Transactor, Writer},
+    client::{
+        Appender, Client, Holder, Maintainer, MonotonicWriter, Own, Pinner, Reader, Scanner, Transactor,
+        Writer,
+    },
     config::WorkloadConfig,
 };
 
@@ -43,6 +46,10 @@ pub enum ReaderTask {
     Read,
     /// Reads several keys and ranges.
     Scan,
+    /// Reads one state again and again.
+    Hold,
+    /// Keeps states under names.
+    Pin,
 }
 
 impl WriterTask {
@@ -71,12 +78,19 @@ impl WriterTask {
 
 impl ReaderTask {
     /// All of them, with their words.
-    pub const ALL: [(&'static str, Self); 2] = [("read", Self::Read), ("scan", Self::Scan)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("read", Self::Read),
+        ("scan", Self::Scan),
+        ("hold", Self::Hold),
+        ("pin", Self::Pin),
+    ];
 
     pub(super) fn client(self, own: Arc<Own>, config: &WorkloadConfig) -> Arc<dyn Client> {
         match self {
             Self::Read => Arc::new(Reader::new(own)),
             Self::Scan => Arc::new(Scanner::new(own, config.keys.size)),
+            Self::Hold => Arc::new(Holder::new(own, config.keys.size)),
+            Self::Pin => Arc::new(Pinner::new(own, config.keys.size)),
         }
     }
 }

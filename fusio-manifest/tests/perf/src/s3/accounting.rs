@@ -141,6 +141,12 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_date_is_passed_on_or_nothing_would_ever_be_collected() {
+        let budgeted = BudgetedStore::new(MemoryStore::new(), Arc::new(Budget::new(None)));
+        assert!(budgeted.date().is_some());
+    }
+
     #[tokio::test]
     async fn a_spent_budget_sends_nothing_more_and_says_which_setting_it_was() {
         let meter = Arc::new(RequestMeter::new());

@@ -1,5 +1,10 @@
 //! The requests of a simulated store: what each one is, and how it is applied to the objects in memory.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use bytes::Bytes;
 use fusio_manifest::{
     MemoryStore, RequestClass as Billed, StoreError, StoreErrorKind,
@@ -157,6 +162,8 @@ impl Operation for Put {
 /// Deletes objects; of 1 to 1,000 keys.
 pub(super) struct Delete {
     pub(super) keys: Vec<String>,
+    /// Counts those that were there.
+    pub(super) deleted: Arc<AtomicU64>,
 }
 
 impl Operation for Delete {
@@ -185,6 +192,10 @@ impl Operation for Delete {
     }
 
     async fn apply(&self, objects: &MemoryStore, _: Option<Tampering>) -> Result<(), StoreError> {
+        for key in &self.keys {
+            let was_there = objects.get(key, GetOptions::default()).await.is_ok();
+            self.deleted.fetch_add(u64::from(was_there), Ordering::Relaxed);
+        }
         objects.delete(&self.keys).await
     }
 }

@@ -1,7 +1,14 @@
 //! A bucket in virtual time: objects in memory, behind the delays and the faults of the embedded endpoint, with the
 //! answers that the engine's store on S3 would give of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fusio_manifest::{
@@ -43,6 +50,7 @@ struct Bucket {
     objects: MemoryStore,
     injection: Injection,
     clock: Arc<dyn Clock>,
+    deleted: Arc<AtomicU64>,
 }
 
 impl SimulatedStore {
@@ -52,6 +60,7 @@ impl SimulatedStore {
             objects: MemoryStore::new(),
             injection: Injection::new(latency, faults, seed, clock.now()),
             clock,
+            deleted: Arc::default(),
         };
         Self {
             bucket: Arc::new(bucket),
@@ -66,6 +75,11 @@ impl SimulatedStore {
             bucket: Arc::clone(&self.bucket),
             meter,
         }
+    }
+
+    /// How many objects were deleted: those that were there.
+    pub fn objects_deleted(&self) -> u64 {
+        self.bucket.deleted.load(Ordering::Relaxed)
     }
 
     /// Replaces the plan of faults: its windows, counts and draws begin now.
@@ -213,7 +227,10 @@ impl Store for SimulatedStore {
                         message,
                     ))
                 }
-                _ => self.send(Delete { keys: keys.to_vec() }).await,
+                _ => {
+                    let (keys, deleted) = (keys.to_vec(), Arc::clone(&self.bucket.deleted));
+                    self.send(Delete { keys, deleted }).await
+                }
             }
         })
     }

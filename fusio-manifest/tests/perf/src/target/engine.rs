@@ -9,7 +9,10 @@ use fusio_manifest::{
     store::{BoxFuture, Store},
 };
 
-use super::{Ask, CommitAnswer, CommitReport, ReadReport, Stage, Target, TargetHandle};
+use super::{
+    Ask, CommitAnswer, CommitReport, Inventory, ReadReport, Refusal, Stage, Target, TargetHandle,
+    TargetSnapshot, snapshot::EngineSnapshot,
+};
 use crate::{
     history::{Read, Row, State},
     metrics::{AttemptResult, AttemptSample},
@@ -117,6 +120,14 @@ impl EngineHandle {
             .map_err(|error| error.to_string())
     }
 
+    fn held(&self, snapshot: Result<Snapshot, Error>) -> Result<Arc<dyn TargetSnapshot>, Refusal> {
+        let snapshot = snapshot.map_err(|error| Refusal::of(&error))?;
+        Ok(Arc::new(EngineSnapshot {
+            manifest: self.0.clone(),
+            snapshot,
+        }))
+    }
+
     async fn fresh(&self) -> Result<Snapshot, String> {
         self.0
             .snapshot(Freshness::Latest)
@@ -157,6 +168,38 @@ impl TargetHandle for EngineHandle {
                 snapshot: snapshot.txn(),
                 value,
             })
+        })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(async move { self.held(self.0.snapshot(Freshness::Latest).await) })
+    }
+
+    fn open_pin(&self, name: String) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(async move { self.held(self.0.open_pin(&name).await) })
+    }
+
+    fn release_pin(&self, name: String) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let released = self.0.release_pin(&name).await;
+            released.map_err(|error| Refusal::of(&error))
+        })
+    }
+
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, String>> {
+        Box::pin(async move {
+            let inventory = async {
+                let references = self.0.references().await?;
+                let pins = self.0.pins().await?.into_iter().map(|pin| pin.name);
+                let pins = pins.collect();
+                let epoch = self.0.info()?.epoch;
+                Ok::<_, Error>(Inventory {
+                    epoch,
+                    pins,
+                    references,
+                })
+            };
+            inventory.await.map_err(|error| error.to_string())
         })
     }
 
@@ -264,14 +307,14 @@ pub(crate) async fn read_all(snapshot: &Snapshot, asks: Vec<Ask>) -> Result<Vec<
 
 // Values are copied: a slice would keep the object in memory that it was read from.
 
-fn point(key: Bytes, value: Option<&Bytes>) -> Read {
+pub(super) fn point(key: Bytes, value: Option<&Bytes>) -> Read {
     Read::Point {
         key,
         value: value.map(|value| Bytes::copy_from_slice(value)),
     }
 }
 
-fn range(from: Bytes, to: Bytes, rows: &[(Bytes, Bytes)]) -> Read {
+pub(super) fn range(from: Bytes, to: Bytes, rows: &[(Bytes, Bytes)]) -> Read {
     let rows = rows.iter().map(|(key, value)| Row {
         key: Bytes::copy_from_slice(key),
         value: Bytes::copy_from_slice(value),

@@ -4,29 +4,34 @@
 //! What a killed process had sent is applied all the same, or not, and it sends nothing any more. Its callers die with
 //! it: nobody was told anything. Another process takes its place, with a handle that knows nothing of what was before.
 
-use std::{
-    fmt, mem,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Clock, CommitOutcome, CommitToken, StoreError,
-    store::{BoxFuture, ETag, GetAnswer, GetOptions, ListPage, PutMode, Store},
+    Clock, CommitOutcome, CommitToken,
+    store::{BoxFuture, Store},
 };
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
-use super::{Ask, CommitAnswer, CommitReport, ReadReport, Stage, Target, TargetHandle};
+use self::{
+    held::Held,
+    severed::{End, Severed},
+};
+use super::{
+    Ask, CommitAnswer, CommitReport, Inventory, ReadReport, Refusal, Stage, Target, TargetHandle,
+    TargetSnapshot,
+};
 use crate::{
     history::{Read, State},
     requests::RequestCounts,
 };
+
+pub use severed::Work;
+
+mod held;
+mod severed;
 
 /// How long a process needs to come back, and to try again if it cannot open the manifest.
 const RESTART: Duration = Duration::from_millis(50);
@@ -80,6 +85,20 @@ impl<T: Target + 'static> Mortal<T> {
         drop(processes);
         process.is_some_and(|process| process.kill())
     }
+
+    /// The same as soon as it has sent such a request. False if it never does.
+    pub async fn kill_at(&self, number: usize, work: Work) -> bool {
+        let Some(sent) = self.awaits(number, work) else {
+            return false;
+        };
+        sent.await.is_ok() && self.kill(number)
+    }
+
+    fn awaits(&self, number: usize, work: Work) -> Option<oneshot::Receiver<()>> {
+        let process = self.processes.lock().get(number).cloned()?;
+        let life = process.life.lock().clone()?;
+        Some(life.end.awaits(work))
+    }
 }
 
 impl<T: Target + 'static> Target for Mortal<T> {
@@ -132,29 +151,6 @@ struct Process<T> {
 struct Life {
     handle: Arc<dyn TargetHandle>,
     end: Arc<End>,
-}
-
-/// The end of a process.
-#[derive(Default)]
-struct End {
-    come: AtomicBool,
-    changed: Notify,
-}
-
-impl End {
-    fn come(&self) {
-        self.come.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    async fn wait(&self) {
-        let mut changed = std::pin::pin!(self.changed.notified());
-        // Enlisted before the flag is read: an end in between is not missed.
-        changed.as_mut().enable();
-        if !self.come.load(Ordering::Acquire) {
-            changed.await;
-        }
-    }
 }
 
 /// Why an operation has no answer.
@@ -214,6 +210,21 @@ impl<T: Target + 'static> Process<T> {
             () = life.end.wait() => Err(Silence::Killed),
             () = leave => Err(Silence::Left),
             answer = operation(Arc::clone(&life.handle)) => Ok(answer),
+        }
+    }
+
+    /// The same of a state, which dies with the handle that has shown it.
+    async fn hold<'a>(
+        &'a self,
+        operation: impl FnOnce(Arc<dyn TargetHandle>) -> BoxFuture<'a, Result<Arc<dyn TargetSnapshot>, Refusal>>
+        + Send,
+    ) -> Result<Arc<dyn TargetSnapshot>, Refusal> {
+        let end = self.life.lock().as_ref().map(|life| Arc::clone(&life.end));
+        let held = self.carry_out(operation).await;
+        let snapshot = held.unwrap_or_else(|silence| Err(Refusal::Failed(silence.text())))?;
+        match end {
+            Some(end) => Ok(Arc::new(Held { snapshot, end })),
+            None => Err(Refusal::Failed(DOWN.to_owned())),
         }
     }
 
@@ -304,6 +315,30 @@ impl<T: Target + 'static> TargetHandle for Process<T> {
         })
     }
 
+    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(self.hold(|handle| Box::pin(async move { handle.snapshot().await })))
+    }
+
+    fn open_pin(&self, name: String) -> BoxFuture<'_, Result<Arc<dyn TargetSnapshot>, Refusal>> {
+        Box::pin(self.hold(|handle| Box::pin(async move { handle.open_pin(name).await })))
+    }
+
+    fn release_pin(&self, name: String) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let done = self
+                .carry_out(|handle| Box::pin(async move { handle.release_pin(name).await }))
+                .await;
+            done.unwrap_or_else(|silence| Err(Refusal::Failed(silence.text())))
+        })
+    }
+
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, String>> {
+        Box::pin(async move {
+            let handle = current(&self.life).ok_or_else(|| DOWN.to_owned())?;
+            handle.inventory().await
+        })
+    }
+
     fn contents(&self) -> BoxFuture<'_, Result<State, String>> {
         Box::pin(async move {
             let handle = current(&self.life).ok_or_else(|| DOWN.to_owned())?;
@@ -346,69 +381,5 @@ impl<T: Target + 'static> TargetHandle for Process<T> {
                 handle.close().await;
             }
         })
-    }
-}
-
-/// A store that a process reaches until its end: then nothing is sent any more, and no answer is heard.
-struct Severed {
-    store: Arc<dyn Store>,
-    end: Arc<End>,
-}
-
-impl fmt::Debug for Severed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Severed").field(&self.store.describe()).finish()
-    }
-}
-
-impl Severed {
-    async fn unless_over<A>(&self, request: BoxFuture<'_, A>) -> A {
-        if self.end.come.load(Ordering::Acquire) {
-            return std::future::pending().await;
-        }
-        let answer = request.await;
-        if self.end.come.load(Ordering::Acquire) {
-            return std::future::pending().await;
-        }
-        answer
-    }
-}
-
-impl Store for Severed {
-    fn get<'a>(&'a self, key: &'a str, options: GetOptions) -> BoxFuture<'a, Result<GetAnswer, StoreError>> {
-        Box::pin(self.unless_over(self.store.get(key, options)))
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        body: Bytes,
-        mode: PutMode,
-    ) -> BoxFuture<'a, Result<ETag, StoreError>> {
-        Box::pin(self.unless_over(self.store.put(key, body, mode)))
-    }
-
-    fn delete<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.unless_over(self.store.delete(keys)))
-    }
-
-    fn list<'a>(
-        &'a self,
-        prefix: &'a str,
-        after: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<ListPage, StoreError>> {
-        Box::pin(self.unless_over(self.store.list(prefix, after)))
-    }
-
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    fn date(&self) -> Option<u64> {
-        self.store.date()
-    }
-
-    fn warning(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
-        Box::pin(self.unless_over(self.store.warning()))
     }
 }
