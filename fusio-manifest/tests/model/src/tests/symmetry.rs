@@ -34,7 +34,6 @@ fn exchanging_changes_nothing(configuration: &Configuration, states_max: usize) 
     let (mut known, mut next): (HashSet<State>, VecDeque<State>) = Default::default();
     next.extend(model.init_states());
     let mut compared = 0;
-    // Every seventh, so that long paths are come by.
     while let Some(state) = next.pop_back()
         && compared < states_max
     {
@@ -133,6 +132,7 @@ fn what_a_missing_rule_does_is_seen_among_those_that_are_alike() {
     ] {
         let configuration = two_alike(Budget {
             reply_lost: 1,
+            replayed: 1,
             ..Budget::default()
         })
         .broken_by(broken);

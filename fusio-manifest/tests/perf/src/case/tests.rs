@@ -16,16 +16,18 @@ fn bytes(played: &Played) -> Vec<u8> {
 
 #[test]
 fn what_is_drawn_has_a_text_that_says_all_of_it() {
-    let (mut with_faults, mut kills) = (0, 0);
+    let (mut with_faults, mut kills, mut collecting) = (0, 0, 0);
     for seed in 0..1_000 {
         let case = Case::draw(seed);
         assert_eq!(case.to_string().parse::<Case>().as_ref(), Ok(&case), "{case}");
         assert_eq!(Case::draw(seed), case);
         with_faults += usize::from(!case.faults.is_empty());
         kills += case.kills.len();
+        collecting += usize::from(case.collect.is_some());
     }
     assert!((780..890).contains(&with_faults), "{with_faults}");
     assert!(kills > 500, "{kills}");
+    assert!((280..390).contains(&collecting), "{collecting}");
 }
 
 #[test]
@@ -38,6 +40,8 @@ fn a_text_that_is_no_case_is_refused_by_the_word() {
         ("seed=1 ", "seed=one ", "seed=one is no number"),
         ("shared=", "shared=perhaps-", "yes or no"),
         ("faults=", "faults=cas dorp;", "faults: fault rule 1"),
+        ("collect=", "collect=3/", "collect=3/"),
+        ("kills=", "kills=1ms@0:cook,", "kills: `1ms@0:cook` is not"),
         ("faults=", "fault=", "`faults=` is missing"),
         ("latency=", "latency=slow", "latency: "),
         ("seed=1", "seed=1 seed=1", "`seed` is there twice"),
@@ -83,6 +87,58 @@ fn seeds_show_every_kind_of_client_and_no_problem() {
     } = sum;
     assert!(committed > 1_000 && reads > 3_000 && lists > 300, "{sum:?}");
     assert!(conflicts > 50 && unknown > 20 && kills > 20, "{sum:?}");
+}
+
+#[test]
+fn seeds_that_collect_delete_what_is_garbage_and_nothing_else() {
+    let mut sum = Tally::default();
+    let collecting = (0..90).map(Case::draw).filter(|case| case.collect.is_some());
+    for case in collecting {
+        let played = case.play(None);
+        assert!(played.passed(), "{case}: {:?}", played.problems);
+        sum = sum.plus(&played.tally);
+    }
+    let Tally {
+        kept, collected, cut, ..
+    } = sum;
+    assert!(collected.cases > 20 && collected.collections > 30, "{sum:?}");
+    assert!(collected.deleted > 500 && collected.left > 500, "{sum:?}");
+    assert!(kept.expired > 50 && kept.held > 1_000 && cut > 3, "{sum:?}");
+    assert!(
+        kept.opened > 300 && kept.released > 200 && kept.refused > 10,
+        "{sum:?}"
+    );
+    assert!(collected.pins > 100, "{sum:?}");
+}
+
+#[test]
+fn a_process_dies_in_the_midst_of_a_deletion() {
+    let mut case = plain(7, "none");
+    case.crew = Crew {
+        writers: vec![WriterTask::Update, WriterTask::Maintain, WriterTask::Maintain],
+        readers: vec![ReaderTask::Hold],
+    };
+    case.spill = Spill {
+        at: 1,
+        keep: 0,
+        inline: 16_384,
+    };
+    case.collect = Some(Collect {
+        retention: Duration::from_secs(1),
+        fold_objects: 2,
+    });
+    (case.span, case.writer_rate, case.shared_handle) = (Duration::from_secs(12), 4.0, false);
+    let kill = |process| Kill {
+        at: Duration::ZERO,
+        process,
+        work: Some(Work::Delete),
+    };
+    // Whoever it is.
+    case.kills = (0..3).map(kill).collect();
+    let played = case.play(None);
+    assert!(played.passed(), "{:?}", played.problems);
+    assert!(played.tally.cut > 0, "{:?}", played.tally);
+    assert!(played.tally.collected.deleted > 0, "{:?}", played.tally);
 }
 
 /// Without what the seeds draw around it.

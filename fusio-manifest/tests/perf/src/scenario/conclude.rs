@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 use super::{
     Context,
     against::{self, Against},
-    judge::Judgement,
+    judge::{Judgement, checked_too_long},
     reason,
 };
 use crate::{
@@ -77,6 +77,9 @@ fn finish(
     print: impl FnOnce(&mut io::StdoutLock<'_>, &Report<'_>) -> io::Result<()>,
 ) -> (Verdict, Option<String>) {
     let against = against::hold(context, run, cells, repeats, &mut judgement);
+    judgement
+        .failures
+        .extend(checking_failure(context, judgement.checking));
     let facts = RunFacts::new(
         &context.settings,
         context.environment.finish(),
@@ -116,6 +119,15 @@ fn finish(
         )
     });
     (verdict, reason(verdict, &judgement.failures))
+}
+
+/// Why the checks took too long, if they did. In virtual time there is nothing to hold them against.
+pub(super) fn checking_failure(context: &Context, checking: Duration) -> Option<String> {
+    if context.settings.store.is_simulated() {
+        return None;
+    }
+    let measured = context.settings.workload.duration;
+    checked_too_long(checking, context.began.wall.elapsed(), measured)
 }
 
 /// What contradicts, with the command that runs it again; and what the check took, by the clock on the wall, whatever the

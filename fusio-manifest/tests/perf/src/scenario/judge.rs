@@ -10,6 +10,25 @@ use crate::{
     timer,
 };
 
+/// The most of a run that its check may take: more, and who reads the result waits for the check rather than for the run.
+const CHECKING_MAX: f64 = 0.05;
+
+/// Runs that measure for less than this are too short to say so: what a check begins with weighs too much in them.
+const LONG: Duration = Duration::from_secs(10);
+
+/// Why a check took too long for a run of this length in which so much was measured, if it did.
+pub(super) fn checked_too_long(checking: Duration, run: Duration, measured: Duration) -> Option<String> {
+    let most = run.mul_f64(CHECKING_MAX);
+    (measured >= LONG && checking > most).then(|| {
+        format!(
+            "checking took {:.3} s of {:.3} s, more than {:.0} % of the run",
+            checking.as_secs_f64(),
+            run.as_secs_f64(),
+            CHECKING_MAX * 100.0
+        )
+    })
+}
+
 /// What was checked: what held, in words, and what did not.
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
@@ -149,5 +168,26 @@ impl Judgement {
                 .failures
                 .push(format!("the history could not be kept: {error}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_takes_no_more_than_a_twentieth_of_a_long_run() {
+        let seconds = Duration::from_secs;
+        assert_eq!(checked_too_long(seconds(1), seconds(20), seconds(15)), None);
+        let told = checked_too_long(Duration::from_millis(1_001), seconds(20), seconds(15));
+        let told = told.unwrap();
+        assert_eq!(
+            told,
+            "checking took 1.001 s of 20.000 s, more than 5 % of the run"
+        );
+        assert_eq!(
+            checked_too_long(seconds(9), seconds(12), Duration::from_millis(9_999)),
+            None
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Comparable, Context, Ended, Plan,
     against::{self, Against},
     baseline::tries,
-    conclude::write_evidence,
+    conclude::{checking_failure, write_evidence},
     judge::Judgement,
     reason, run_continuing, workload_requests,
 };
@@ -283,6 +283,7 @@ fn conclude(context: &Context, mut sweep: Sweep) -> Ended<SweepFields> {
     }
     let csv = context.folder.path().join(format!("{STEM}.csv"));
     let against = against::hold_written(context, &csv, &mut failures);
+    failures.extend(checking_failure(context, sweep.checking));
     let verdict = match (context.interrupt.is_set(), failures.is_empty()) {
         (true, _) => Verdict::Interrupted,
         (false, true) => Verdict::Pass,

@@ -24,6 +24,9 @@ const COMMIT_IN: u64 = 5;
 /// One commit in so many is of unknown outcome.
 const UNKNOWN_IN: u64 = 200;
 
+/// By how much longer an operation of the largest history may take than one of the smallest, an eighth of its size.
+const SLOWER_MAX: f64 = 1.5;
+
 fn key(number: usize) -> Bytes {
     bytes(&format!("key_{number:06}"))
 }
@@ -126,9 +129,8 @@ fn a_million_operations() {
             verdict.left_open
         );
     }
-    // More than linear: the more unknown commits there are on as many keys, the more reads bear on one of them. Measured
-    // are 24 times the time for eight times as many; 64 times would be quadratic.
-    assert!(rates[3] > rates[0] / 5.0, "{rates:?}");
+    // Linear: what is left for more is what a larger history costs in the processor's caches.
+    assert!(rates[3] * SLOWER_MAX > rates[0], "{rates:?}");
 }
 
 #[test]
