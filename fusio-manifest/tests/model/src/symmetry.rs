@@ -280,7 +280,15 @@ fn standing(state: &State, handle: usize, each: usize) -> u64 {
         (wire.leg, wire.any_unknown, body.base.revision, body.head.last_txn)
     });
     let upkeep = known.upkeep.as_ref().map(mem::discriminant);
-    (known.cache.revision, queue, wire, upkeep, known.looks.len(), known.stopped).hash(&mut hasher);
+    (
+        known.cache.revision,
+        queue,
+        wire,
+        upkeep,
+        known.looks.len(),
+        known.stopped,
+    )
+        .hash(&mut hasher);
     for caller in state.callers.iter().skip(handle * each).take(each) {
         let told = match caller.stage {
             Stage::Committed(txn) => txn,

@@ -203,3 +203,38 @@ fn changed(before: &State, now: Result<State, String>) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(keys: &[&str]) -> BTreeSet<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    fn names(problems: &[Problem]) -> Vec<&str> {
+        problems.iter().map(|problem| problem.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_there_in_vain_and_what_is_gone_is_told() {
+        let needed = keys(&["HEAD", "log/1", "table/2"]);
+        assert_eq!(compare(&needed, &needed), []);
+        let more = keys(&["HEAD", "log/1", "pin/3", "table/2"]);
+        assert_eq!(names(&compare(&needed, &more)), ["Garbage"]);
+        let other = keys(&["HEAD", "log/1", "table/4"]);
+        assert_eq!(names(&compare(&needed, &other)), ["Garbage", "ObjectLost"]);
+    }
+
+    #[test]
+    fn a_state_that_a_collection_has_changed_is_told() {
+        let before = State {
+            txn: 3,
+            entries: BTreeMap::from([(Bytes::from("key"), Bytes::from("value"))]),
+        };
+        assert_eq!(changed(&before, Ok(before.clone())), None);
+        let told = changed(&before, Ok(State::default())).unwrap();
+        assert_eq!(told, "1 keys at commit 3 before, 0 at commit 0 after");
+        assert!(changed(&before, Err("gone".to_owned())).is_some());
+    }
+}

@@ -122,7 +122,7 @@ impl Played {
 impl Case {
     /// Plays it, with the engine as it is or broken on purpose.
     pub fn play(&self, mutant: Option<Mutant>) -> Played {
-        let played = simulate::run(async |clock| self.play_on(clock, mutant).await);
+        let played = simulate::run(async |clock| Box::pin(self.play_on(clock, mutant)).await);
         played
             .unwrap_or_else(|error| Err(error.to_string()))
             .unwrap_or_else(|error| Played::nothing("NoEnd", error))
@@ -176,7 +176,7 @@ impl Case {
             .finish(offered.measured, offered.stopped, offered.undrained)
             .await;
         let (collected, left) = match self.collect {
-            Some(collect) => collected::check(&cell, collect.retention, &mut outcome).await,
+            Some(collect) => Box::pin(collected::check(&cell, collect.retention, &mut outcome)).await,
             None => (Collected::default(), Vec::new()),
         };
         let mut played = judge(outcome, left);

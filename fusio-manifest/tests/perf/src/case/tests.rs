@@ -112,6 +112,21 @@ fn seeds_that_collect_delete_what_is_garbage_and_nothing_else() {
 }
 
 #[test]
+fn what_breaks_a_collection_is_seen() {
+    for (mutant, seed) in [
+        (Mutant::PinsNotSubtracted, 56),
+        (Mutant::CollectedStatePinned, 129),
+        (Mutant::NoEpochFence, 248),
+        (Mutant::DeletedBeforeCondemned, 430),
+        (Mutant::FoldLeavesInputs, 873),
+    ] {
+        let case = Case::draw(seed);
+        assert!(!case.play(Some(mutant)).passed(), "{mutant:?}: {case}");
+        assert!(case.play(None).passed(), "{case}");
+    }
+}
+
+#[test]
 fn a_process_dies_in_the_midst_of_a_deletion() {
     let mut case = plain(7, "none");
     case.crew = Crew {

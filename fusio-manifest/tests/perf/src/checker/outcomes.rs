@@ -56,20 +56,21 @@ impl<'h> Unplaced<'h> {
         commits: &mut Commits<'h>,
         findings: &mut Findings,
     ) -> Self {
-        let unknown: Vec<&Operation> = history
+        let unknown = history
             .operations
             .iter()
-            .filter(|operation| operation.is_unknown_commit())
+            .filter(|operation| operation.is_unknown_commit());
+        let floating: BTreeMap<_, _> = unknown
+            .map(|operation| {
+                (
+                    operation.id,
+                    Floating::new(operation, real_time, commits.base_txn),
+                )
+            })
             .collect();
-        let floating = unknown.iter().map(|operation| {
-            (
-                operation.id,
-                Floating::new(operation, real_time, commits.base_txn),
-            )
-        });
         let mut unplaced = Self {
-            floating: floating.collect(),
-            sighted: SightedKeys::of(&unknown),
+            sighted: SightedKeys::of(&floating),
+            floating,
             open: Vec::new(),
         };
         if unplaced.floating.is_empty() {

@@ -5,6 +5,7 @@ use std::{
     ops::Bound,
 };
 
+use super::floating::Floating;
 use crate::{
     checker::commits::{Commits, Writer, bounds},
     history::{History, Operation, OperationId, Read, State},
@@ -29,6 +30,8 @@ pub(super) struct SightedKey<'h> {
     pub(super) deleters: Vec<OperationId>,
     /// The values that they write, ascending, so that one comparison tells most reads to show none of them.
     values: Vec<(&'h [u8], OperationId)>,
+    /// Before this number none of them can stand: earlier reads bear on none, unless they show what it wrote.
+    from: u64,
     /// By snapshot.
     pub(super) sightings: Vec<Sighting<'h>>,
 }
@@ -42,10 +45,10 @@ pub(super) struct SightedKeys<'h> {
 
 impl<'h> SightedKeys<'h> {
     /// The keys of these commits, of which nothing was seen yet.
-    pub(super) fn of(unknown: &[&'h Operation]) -> Self {
+    pub(super) fn of(unknown: &BTreeMap<OperationId, Floating<'h>>) -> Self {
         let mut by_key: BTreeMap<&'h [u8], BTreeMap<OperationId, Option<&'h [u8]>>> = BTreeMap::new();
         let mut values: BTreeSet<(&'h [u8], &'h [u8], OperationId)> = BTreeSet::new();
-        for operation in unknown {
+        for Floating { operation, .. } in unknown.values() {
             for write in &operation.writes {
                 let (key, value) = (write.key.as_ref(), write.value.as_deref());
                 // The last write of a key counts.
@@ -57,10 +60,12 @@ impl<'h> SightedKeys<'h> {
         let mut keys: Vec<SightedKey<'h>> = Vec::with_capacity(by_key.len());
         for (key, writes) in by_key {
             let deletes = writes.iter().filter(|(_, value)| value.is_none());
+            let low = writes.keys().filter_map(|id| unknown.get(id));
             places.insert(key, keys.len());
             keys.push(SightedKey {
                 key,
                 deleters: deletes.map(|(id, _)| *id).collect(),
+                from: low.map(|floating| floating.low).min().unwrap_or_default(),
                 writers: writes.into_keys().collect(),
                 values: Vec::new(),
                 sightings: Vec::new(),
@@ -159,6 +164,9 @@ impl<'h> SightedKey<'h> {
         let place =
             value.and_then(|value| self.values.binary_search_by_key(&value, |(value, _)| *value).ok());
         let shows = place.and_then(|place| self.values.get(place)).map(|(_, id)| *id);
+        if at < self.from && shows.is_none() {
+            return;
+        }
         self.sightings.push(Sighting { at, value, by, shows });
     }
 

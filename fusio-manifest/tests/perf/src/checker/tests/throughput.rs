@@ -26,6 +26,8 @@ const UNKNOWN_IN: u64 = 200;
 
 /// By how much longer an operation of the largest history may take than one of the smallest, an eighth of its size.
 const SLOWER_MAX: f64 = 1.5;
+/// How often each size is measured.
+const TURNS: usize = 3;
 
 fn key(number: usize) -> Bytes {
     bytes(&format!("key_{number:06}"))
@@ -97,37 +99,62 @@ fn status_mib(field: &str) -> u64 {
     kib.unwrap_or_default() / 1_024
 }
 
+/// What the check of one history took.
+struct Measured {
+    held: u64,
+    took: f64,
+    /// MiB at most, beside the history.
+    peak: u64,
+    left_open: u64,
+}
+
+fn measure(operations: u64) -> Measured {
+    let before = status_mib("VmRSS");
+    let (history, last) = history(operations);
+    let held = status_mib("VmRSS");
+    // From here on the peak is that of the check.
+    let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+    let began = processor_time();
+    let verdict = check(&history, Some(&last));
+    let conflicts = conflicts_justified(&history, Some(&last));
+    let took = processor_time().saturating_sub(began).as_secs_f64();
+    let peak = match reset {
+        true => status_mib("VmHWM").saturating_sub(held),
+        false => 0,
+    };
+    assert!(verdict.passed() && conflicts.passed(), "{verdict}");
+    Measured {
+        held: held.saturating_sub(before),
+        took,
+        peak,
+        left_open: verdict.left_open,
+    }
+}
+
 #[test]
-#[ignore = "measures for half a minute"]
+#[ignore = "measures for a quarter of a minute"]
 fn a_million_operations() {
     println!(
         "| operations | history MiB | processor s | operations/s | memory of the check, MiB at most | left open |"
     );
     println!("|---|---|---|---|---|---|");
-    let mut rates = Vec::new();
-    for operations in [125_000, 250_000, 500_000, 1_000_000] {
-        let before = status_mib("VmRSS");
-        let (history, last) = history(operations);
-        let held = status_mib("VmRSS");
-        // From here on the peak is that of the check.
-        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
-        let began = processor_time();
-        let verdict = check(&history, Some(&last));
-        let conflicts = conflicts_justified(&history, Some(&last));
-        let took = processor_time().saturating_sub(began).as_secs_f64();
-        let peak = if reset {
-            status_mib("VmHWM").saturating_sub(held)
-        } else {
-            0
-        };
-        assert!(verdict.passed() && conflicts.passed(), "{verdict}");
-        rates.push(operations as f64 / took);
-        println!(
-            "| {operations} | {} | {took:.2} | {:.0} | {peak} | {} |",
-            held.saturating_sub(before),
-            operations as f64 / took,
-            verdict.left_open
-        );
+    let sizes = [125_000, 250_000, 500_000, 1_000_000];
+    let mut rates = [0.0_f64; 4];
+    // The best of several turns: what else runs on the machine takes its share of the caches.
+    for _ in 0..TURNS {
+        for (operations, rate) in sizes.into_iter().zip(&mut rates) {
+            let Measured {
+                held,
+                took,
+                peak,
+                left_open,
+            } = measure(operations);
+            *rate = rate.max(operations as f64 / took);
+            println!(
+                "| {operations} | {held} | {took:.2} | {:.0} | {peak} | {left_open} |",
+                operations as f64 / took
+            );
+        }
     }
     // Linear: what is left for more is what a larger history costs in the processor's caches.
     assert!(rates[3] * SLOWER_MAX > rates[0], "{rates:?}");
