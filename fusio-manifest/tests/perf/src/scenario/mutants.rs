@@ -27,8 +27,9 @@ const USUAL_SEEDS: u64 = 3_000;
 
 /// Those that no seed need show: what they break is hidden by a second safeguard, or takes a chain of accidents that cases
 /// do not have. Each is killed by the test that is named here.
-const LEFT_TO_TESTS: [(Mutant, &str); 3] = [
+const LEFT_TO_TESTS: [(Mutant, &str); 4] = [
     (Mutant::BaseJudgedByCommits, "every_row_in_memory_holds"),
+    (Mutant::RefusalBelievedWhileUnknown, "every_row_in_memory_holds"),
     (
         Mutant::SpillOfUnlanded,
         "a_spill_waits_until_its_commits_have_landed",
