@@ -32,9 +32,9 @@ use crate::{
 /// How often a fresh read begins again because what it reads has been collected meanwhile.
 const EXPIRED_MAX: u32 = 3;
 mod pins;
-mod watching;
 #[cfg(feature = "mutants")]
 mod references;
+mod watching;
 
 pub use pins::PinInfo;
 

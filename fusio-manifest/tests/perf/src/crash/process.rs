@@ -16,8 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Clock as _, Error, ErrorKind, Maintenance, Manifest, Options, RequestMeter, SystemClock,
-    store::Store,
+    Clock as _, Error, ErrorKind, Maintenance, Manifest, Options, RequestMeter, SystemClock, store::Store,
 };
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};

@@ -171,7 +171,10 @@ async fn measure(context: &Context, test: &str, mutant: Option<Mutant>) -> Ended
 async fn prepare(context: &Context, test: &str, mutant: Option<Mutant>) -> Result<Crew, String> {
     let settings = &context.settings;
     let load = &settings.workload;
-    let address = context.store.address().ok_or("no process could reach this store")?;
+    let address = context
+        .store
+        .address()
+        .ok_or("no process could reach this store")?;
     let prefix = context.store.prefix("crash");
     context.store.calm();
     let mut engine = context.engine();
