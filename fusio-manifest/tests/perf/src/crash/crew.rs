@@ -89,6 +89,8 @@ struct Post {
 pub(crate) struct Kills {
     pub(crate) at_random: u64,
     pub(crate) at_points: u64,
+    /// Sent to one that was dying at a point just then: counted there.
+    pub(crate) too_late: u64,
 }
 
 /// All processes of a run. Whoever drops it kills what is left of them.
@@ -315,6 +317,7 @@ impl Crew {
         match last {
             Some(Event::Dies { point }) if was_killed(status) => {
                 self.kills.at_points += 1;
+                self.kills.too_late += u64::from(killed);
                 if let Some(point) = Point::named(&point) {
                     *self.hits.entry(point).or_default() += 1;
                 }

@@ -216,12 +216,13 @@ async fn kill_and_replace(context: &Context, mut crew: Crew) -> Result<Left, Str
     loop {
         crew.tend()?;
         let passed = context.clock.now().saturating_sub(began);
-        if sent < planned && passed >= due(sent, share) && crew.kill_one()? {
+        let done = sent - crew.kills().too_late;
+        if done < planned && passed >= due(done, share) && crew.kill_one()? {
             sent += 1;
             share = crew.share();
         }
         let waits = judged && !crew.all_points_hit() && passed < duration + POINTS_WAIT;
-        if context.should_stop() || crew.is_hopeless() || (passed >= duration && sent >= planned && !waits) {
+        if context.should_stop() || crew.is_hopeless() || (passed >= duration && done >= planned && !waits) {
             break;
         }
         let kills = crew.kills();
