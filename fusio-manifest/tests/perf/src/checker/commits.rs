@@ -334,6 +334,11 @@ impl<'h> Live<'h> {
         self.position = txn;
     }
 
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&'h Bytes> {
+        self.entries.get(key).copied()
+    }
+
     /// What is present from `from` up to, without, `to`.
     pub(super) fn range<'a>(
         &'a self,

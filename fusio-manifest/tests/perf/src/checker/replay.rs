@@ -171,6 +171,8 @@ impl<'h> Look<'_, '_, 'h> {
     /// What the read shows that the state at this position cannot be.
     fn contradictions(&mut self, read: &'h Read) -> Vec<Shown<'h>> {
         let mut suspects = match read {
+            // Mostly so, and cheaper than to look for the version.
+            Read::Point { key, value } if self.is_certain(key, value.as_ref()) => return Vec::new(),
             Read::Point { key, value } => vec![(key.as_ref(), value.as_ref())],
             Read::Range { from, to, rows } => {
                 let rows = rows.iter().map(|row| (row.key.as_ref(), &row.value));
@@ -195,6 +197,13 @@ impl<'h> Look<'_, '_, 'h> {
             },
         );
         suspects
+    }
+
+    /// True if the replayed state holds it, and no undecided commit writes it.
+    fn is_certain(&self, key: &[u8], value: Option<&Bytes>) -> bool {
+        self.position >= self.replay.commits.base_txn
+            && self.live.get(key) == value
+            && !self.open_keys.contains(key)
     }
 
     /// Keys of the range that are neither shown nor in the replayed state, but that an undecided commit writes.

@@ -55,9 +55,22 @@ fn what_never_happened_is_told_if_there_were_seeds_enough() {
         reads: 1,
         lists: 1,
         unknown: 1,
+        kills: 1,
+        kills_at_work: 1,
+        held: 1,
+        pins_opened: 1,
         ..SimulationFields::default()
     };
-    assert_eq!(unseen(&fields).collect::<Vec<_>>(), ["conflict", "kill"]);
+    let missing = [
+        "conflict",
+        "collection",
+        "deletion",
+        "state that had expired",
+        "pin that was let go",
+        "pin that was left",
+        "state too old to be pinned",
+    ];
+    assert_eq!(unseen(&fields).collect::<Vec<_>>(), missing);
     let few = SimulationFields { seeds: 99, ..fields };
     assert_eq!(unseen(&few).count(), 0);
 }
