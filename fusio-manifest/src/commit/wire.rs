@@ -24,7 +24,7 @@ use crate::{
     access::Purpose,
     clock::Moment,
     error::{Error, ErrorKind, Result},
-    head::{Edit, Fold, Merge},
+    head::{Change, Edit, Fold, Merge},
     head_io::HeadIo,
     id::HandleTag,
     immutable::Destination,
@@ -186,22 +186,8 @@ impl Wire {
                 self.upload(&base, batch).await;
                 return Turn::Other;
             }
-            // What is folded or merged by now goes alone: it may be what the next fold waits for.
-            Step::Refuse if maintenance.maintains() && room.is_left() => {
-                let deadline = batch.deadline();
-                batch.put_back(&mut self.queue);
-                if let Err(error) = self.send_alone(base, &maintenance, deadline).await {
-                    self.queue
-                        .drain(..)
-                        .for_each(|submission| submission.failed(error.clone()));
-                }
-                return Turn::Other;
-            }
             Step::Refuse => {
-                let free = LOG_OBJECTS_MAX.saturating_sub(room.objects);
-                // A spill that failed is why there is no room; else HEAD can name no more.
-                let why = self.spill.failure().unwrap_or_else(full);
-                batch.refuse(&why, &base.head, free, &mut self.queue);
+                self.refuse(base, batch, &maintenance, &room).await;
                 return Turn::Other;
             }
         }
@@ -302,6 +288,25 @@ impl Wire {
                 ),
             )),
         }
+    }
+
+    /// HEAD has no room for the batch, nor will it have after a spill.
+    async fn refuse(&mut self, base: Arc<State>, batch: Batch, maintenance: &Change, room: &Room) {
+        // What is folded or merged by now goes alone: it may be what the next fold waits for.
+        if maintenance.maintains() && room.is_left() {
+            let deadline = batch.deadline();
+            batch.put_back(&mut self.queue);
+            if let Err(error) = self.send_alone(base, maintenance, deadline).await {
+                self.queue
+                    .drain(..)
+                    .for_each(|submission| submission.failed(error.clone()));
+            }
+            return;
+        }
+        let free = LOG_OBJECTS_MAX.saturating_sub(room.objects);
+        // A spill that failed is why there is no room; else HEAD can name no more.
+        let why = self.spill.failure().unwrap_or_else(full);
+        batch.refuse(&why, &base.head, free, &mut self.queue);
     }
 
     /// Writes the members that would stand inline to log objects. The batch is then put together anew, on what HEAD

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::{
     faulty::{Fault, FaultyStore, Gate},
     spill::KIB,
-    support::{cached, final_state, founded_with, increment, open_faulty, options, put, settle, unfolded},
+    support::{
+        cached, final_state, founded_with, increment, open_faulty, options, pause, put, settle, unfolded,
+    },
 };
 
 /// After this long a handle tries again to fold, however little has changed.
@@ -113,7 +115,7 @@ async fn when_the_store_is_well_again_a_large_commit_makes_its_own_room() {
     let (store, faulty, manifest) = with_objects(limits::LOG_OBJECTS_MAX).await;
     refused_as_full(&commit_large(&manifest, "too much").await.unwrap_err());
     faulty.heal();
-    tokio::time::sleep(RETRY_AFTER).await;
+    pause(RETRY_AFTER).await;
     commit_large(&manifest, "taken").await.unwrap();
     let info = manifest.info().unwrap();
     assert!(
@@ -145,7 +147,7 @@ async fn a_fold_that_no_commit_can_carry_goes_alone() {
         }
     }
     faulty.heal();
-    tokio::time::sleep(RETRY_AFTER).await;
+    pause(RETRY_AFTER).await;
     faulty.forget_requests();
     put(&manifest, "after", &"v".repeat(200)).await.unwrap();
     let info = manifest.info().unwrap();
