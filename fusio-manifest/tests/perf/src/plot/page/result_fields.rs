@@ -10,28 +10,41 @@ const SAID: [&str; 7] = [
     "scenario", "store", "latency", "seed", "verdict", "valid", "reason",
 ];
 
+/// A longer text would push the table's numbers off the page.
+const TEXT_IN_TABLE_MAX: usize = 40;
+
 pub(super) fn section(files: &RunFiles) -> String {
     let Some(fields) = files.result.as_ref().and_then(Value::as_object) else {
         return String::new();
     };
     let own = fields.iter().filter(|(name, _)| !SAID.contains(&name.as_str()));
+    let html = group(own);
+    match html.is_empty() {
+        true => html,
+        false => format!("<section>\n<h2>The result line</h2>\n{html}</section>\n"),
+    }
+}
+
+/// Values in one table; lists, groups and long texts beside it.
+fn group<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
     let mut single = Table::new(["field", "value"]);
-    let mut lists = String::new();
-    for (name, value) in own {
+    let mut beside = String::new();
+    for (name, value) in fields {
         match value {
-            Value::Array(rows) => lists.push_str(&list(name, rows)),
+            Value::Array(rows) => beside.push_str(&list(name, rows)),
+            Value::Object(fields) => {
+                beside.push_str(&format!("<h3>{}</h3>\n{}", escape(name), group(fields.iter())));
+            }
+            Value::String(long) if long.len() > TEXT_IN_TABLE_MAX => {
+                beside.push_str(&format!("<p>{}: {}</p>\n", escape(name), escape(long)));
+            }
             value => single.row(vec![name.clone(), text(value)]),
         }
     }
-    let single = if single.is_empty() {
-        String::new()
-    } else {
-        single.html()
-    };
-    if single.is_empty() && lists.is_empty() {
-        return String::new();
+    match single.is_empty() {
+        true => beside,
+        false => single.html() + &beside,
     }
-    format!("<section>\n<h2>The result line</h2>\n{lists}{single}</section>\n")
 }
 
 /// A list of points is a table; other lists are shown as they are.
@@ -71,6 +84,23 @@ mod tests {
             result: serde_json::from_str(json).unwrap(),
             ..RunFiles::default()
         })
+    }
+
+    #[test]
+    fn groups_and_long_texts_stand_beside_the_table() {
+        let long = "a formula ".repeat(10);
+        let html = of(&format!(
+            r#"{{"scenario":"s","keys":7,"larger":{{"trips":4,"formula":"{long}"}}}}"#
+        ));
+        for text in [
+            "<th scope=\"row\">keys</th><td>7</td>",
+            "<h3>larger</h3>",
+            "<th scope=\"row\">trips</th><td>4</td>",
+            &format!("<p>formula: {long}</p>"),
+        ] {
+            assert!(html.contains(text), "{text} is missing in {html}");
+        }
+        assert!(!html.contains("<td>{"), "{html}");
     }
 
     #[test]

@@ -90,10 +90,11 @@ fn judge_cold(fields: &ScaleFields, judgement: &mut Judgement) {
 
 fn judge_writes(scale: &Scale, fields: &ScaleFields, judgement: &mut Judgement) {
     let commit = fields.requests_per_commit;
+    let told = commit.map_or_else(|| "none was made".to_owned(), |requests| format!("{requests:.2}"));
     hold(
         judgement,
         commit == Some(1.0),
-        format!("requests per commit: {commit:?} (1)"),
+        format!("requests per commit: {told} (1)"),
     );
     let head = fields.head_bytes_max;
     hold(
