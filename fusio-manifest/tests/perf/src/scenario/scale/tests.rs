@@ -88,7 +88,7 @@ fn each_bound_fails_for_itself() {
             (|fields| fields.peak_rss_mb = Some(64.0), "memory: 64.0 MB"),
             (
                 |fields| fields.requests_per_commit = Some(1.01),
-                "requests per commit: Some(1.01)",
+                "requests per commit: 1.01",
             ),
             (
                 |fields| fields.head_bytes_max = 300 * 1024,
