@@ -2,8 +2,8 @@
 //!
 //! An expired pin is dropped by the Date, and what it kept is gone for good: a single answer of one host behind the store's
 //! name, whose clock is wrong, must not decide that. So a Date is believed once it is as much later than that of an earlier
-//! answer as this handle's clock says that it should be. A store that is wrong for long is believed in the end: that is its
-//! time. Who has heard only one goes by it in what does less harm, or handles that come, commit once and leave would never
+//! answer as this handle's clock says that it should be. One that contradicts what is believed has to be told for ten minutes:
+//! a connection that is kept open carries many answers of one host. Then that is the store's time. Who has heard only one goes by it in what does less harm, or handles that come, commit once and leave would never
 //! collect anything.
 
 use parking_lot::Mutex;
@@ -14,6 +14,11 @@ use crate::clock::Moment;
 /// their time, and clocks differ a little.
 const TOLERANCE_MS: u64 = 60_000;
 
+/// For how long a store must tell another time than the one that is believed.
+const RIVAL_LASTS_MS: u64 = 600_000;
+/// An answer that comes so much later with the same Date had none of its own.
+const SAME_DATE_MS: u64 = 2_000;
+
 /// What a handle has heard.
 #[derive(Debug, Default)]
 pub(crate) struct Dates(Mutex<Heard>);
@@ -23,6 +28,8 @@ struct Heard {
     count: u64,
     newest: Option<Reading>,
     believed: Option<Reading>,
+    /// The first of those that contradict what is believed and agree with each other.
+    rival: Option<Reading>,
 }
 
 /// A Date, and when it was heard: by count and by time.
@@ -49,15 +56,18 @@ impl Dates {
         if !is_earlier(&heard.newest) {
             return;
         }
+        let heard_already =
+            |newest: Reading| newest.unix_ms == unix_ms && ms_between(newest.at, at) >= SAME_DATE_MS;
+        if heard.newest.is_some_and(heard_already) {
+            return;
+        }
         heard.count += 1;
         let reading = Reading {
             number: heard.count,
             unix_ms,
             at,
         };
-        if heard.agrees(unix_ms, at) {
-            heard.believed = Some(reading);
-        }
+        heard.judge(reading);
         heard.newest = Some(reading);
     }
 
@@ -85,12 +95,28 @@ impl Dates {
 }
 
 impl Heard {
+    /// True if it is what the time since the one that is believed says; since the newest, while none is.
     fn agrees(&self, unix_ms: u64, at: Moment) -> bool {
-        let earlier = [self.newest, self.believed];
-        earlier.into_iter().flatten().any(|earlier| {
-            let expected = earlier.unix_ms.saturating_add(ms_between(earlier.at, at));
-            unix_ms.abs_diff(expected) <= TOLERANCE_MS
-        })
+        let earlier = self.believed.or(self.newest);
+        earlier.is_some_and(|earlier| earlier.agrees(unix_ms, at))
+    }
+
+    fn judge(&mut self, reading: Reading) {
+        let Reading { unix_ms, at, .. } = reading;
+        let lasts = |rival: &Reading| ms_between(rival.at, at) >= RIVAL_LASTS_MS;
+        match self.rival.filter(|rival| rival.agrees(unix_ms, at)) {
+            _ if self.agrees(unix_ms, at) => (self.believed, self.rival) = (Some(reading), None),
+            Some(rival) if lasts(&rival) => (self.believed, self.rival) = (Some(reading), None),
+            Some(_) => {}
+            None => self.rival = self.believed.and(Some(reading)),
+        }
+    }
+}
+
+impl Reading {
+    fn agrees(&self, unix_ms: u64, at: Moment) -> bool {
+        let expected = self.unix_ms.saturating_add(ms_between(self.at, at));
+        unix_ms.abs_diff(expected) <= TOLERANCE_MS
     }
 }
 
@@ -165,15 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_wrong_for_long_is_believed_in_the_end() {
+    fn a_store_that_tells_another_time_for_ten_minutes_is_believed_in_the_end() {
         let wrong = NOON + 10 * HOUR;
-        let dates = [
-            (NOON, 0),
-            (NOON + 1_000, 1_000),
-            (wrong, 2_000),
-            (wrong + 1_000, 3_000),
-        ];
-        assert_eq!(heard(&dates), Some(wrong + 1_000));
+        let mut dates = vec![(NOON, 0), (NOON + 1_000, 1_000)];
+        for at in (2_000..=602_000).step_by(60_000) {
+            assert_eq!(heard(&dates), Some(NOON + 1_000), "{at}");
+            dates.push((wrong + at, at));
+        }
+        assert_eq!(heard(&dates), Some(wrong + 602_000));
+        // One right answer in between, and it begins anew.
+        dates.insert(9, (NOON + 400_000, 400_000));
+        assert_eq!(heard(&dates), Some(NOON + 400_000));
+    }
+
+    #[test]
+    fn an_answer_without_a_date_agrees_with_nothing() {
+        let known = Dates::default();
+        known.take(Some(NOON), Moment::ZERO, known.mark());
+        let at = Moment::from_millis(SAME_DATE_MS);
+        known.take(Some(NOON), at, known.mark());
+        assert_eq!(known.believed(Some(NOON), at), None);
+        assert_eq!(known.not_contradicted(Some(NOON), at), Some(NOON));
     }
 
     #[test]

@@ -28,7 +28,7 @@ const NAMED_MAX: usize = 16;
 pub struct Destroyed {
     /// Whether there was a HEAD.
     pub head: bool,
-    /// A DELETE of HEAD went unanswered. HEAD is gone, but a copy of that request may arrive late, as long as the store takes
+    /// A DELETE of HEAD went unanswered, or a gateway may have answered for the store. HEAD is gone, but a copy of that request may arrive late, as long as the store takes
     /// its signature (15 minutes on S3), and delete whatever HEAD is there then: create nothing under this prefix before.
     pub unanswered: bool,
     /// How many other objects were deleted.
@@ -116,7 +116,8 @@ async fn delete_head(access: &Access, manifest: ManifestId, deadline: Moment) ->
             Ok(()) => return Ok(unanswered),
             Err(error) => error,
         };
-        unanswered |= error.status.is_none() && !error.is_definite();
+        // A gateway that answers for a store which did not has sent the request on all the same.
+        unanswered |= !error.is_definite();
         if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
             return Err(Error::from_store("deleting HEAD", error));
         }

@@ -120,8 +120,10 @@ pub(crate) struct RunCursor {
     ready: VecDeque<Arc<Block>>,
     /// The block that is being read, and its entries that are left.
     block: Option<(Arc<Block>, Range<usize>)>,
-    /// Bounds how many requests of all cursors of one reader are on the wire.
+    /// Bounds how many requests of all cursors of one reader are on the wire, beside the first of each: these go at once,
+    /// so that the first entry takes one round trip of however many runs.
     slots: Arc<Semaphore>,
+    begun: bool,
 }
 
 impl RunCursor {
@@ -153,6 +155,7 @@ impl RunCursor {
             ready: VecDeque::new(),
             block: None,
             slots,
+            begun: false,
         }
     }
 
@@ -242,12 +245,15 @@ impl RunCursor {
                     table: table.clone(),
                     footer: Arc::clone(footer),
                     purpose: self.purpose,
-                    deadline: self.store.deadline(),
                 };
-                let slots = Arc::clone(&self.slots);
+                let slots = self.begun.then(|| Arc::clone(&self.slots));
+                self.begun = true;
                 self.ahead.push_back(Spawned::new(async move {
-                    // Never closed.
-                    let _slot = slots.acquire().await.ok();
+                    let _slot = match &slots {
+                        // Never closed.
+                        Some(slots) => slots.acquire().await.ok(),
+                        None => None,
+                    };
                     request.send(span).await
                 }));
                 return Ok(true);
@@ -269,7 +275,6 @@ struct Request {
     table: TableReference,
     footer: Arc<Footer>,
     purpose: Purpose,
-    deadline: Moment,
 }
 
 impl Request {
@@ -279,15 +284,16 @@ impl Request {
             table,
             footer,
             purpose,
-            deadline,
         } = &self;
+        // From now on, however long it has waited for its turn.
+        let deadline = store.deadline();
         match (span.len(), purpose) {
             // A short read may be repeated.
             (1, Purpose::Path) => {
-                let block = store.block(table, footer, span.start, *deadline).await?;
+                let block = store.block(table, footer, span.start, deadline).await?;
                 Ok(vec![block])
             }
-            _ => store.blocks(table, footer, span, *deadline, *purpose).await,
+            _ => store.blocks(table, footer, span, deadline, *purpose).await,
         }
     }
 }

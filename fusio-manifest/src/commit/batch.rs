@@ -1,21 +1,15 @@
 //! Which of the queued transactions go into the next body.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    ops::Range,
-};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::{
-    Prepared, Submission,
-    layout::{Layout, PIECE_BYTES},
-};
+use super::{Prepared, Submission};
 use crate::{
     clock::Moment,
     conflict::Conflict,
     error::{Error, ErrorKind},
-    head::{Head, LogItem},
+    head::Head,
     mutant::{Broken, Mutant},
     state::State,
 };
@@ -132,28 +126,6 @@ impl Batch {
             member.failed(error.clone());
         }
         self.put_back(queue);
-    }
-
-    /// The members, as ranges, that stand inline one behind the other; none writes much more than a piece, so that
-    /// one member that drops out does not make all others go to new objects.
-    pub(super) fn inline_stretches(&self, head: &Head, broken: Broken) -> Vec<Range<usize>> {
-        let mut stretches: Vec<Range<usize>> = Vec::new();
-        let (mut next, mut bytes) = (0, 0);
-        for item in Layout::of(&self.members, head, broken).items {
-            let count = usize::try_from(item.count()).unwrap_or(usize::MAX);
-            if matches!(item, LogItem::Inline(_)) {
-                bytes += self.members.get(next).map_or(0, |member| member.prepared.bytes());
-                match stretches.last_mut() {
-                    Some(last) if last.end == next && bytes <= PIECE_BYTES as u64 => last.end += 1,
-                    _ => {
-                        bytes = 0;
-                        stretches.push(next..next + 1);
-                    }
-                }
-            }
-            next += count;
-        }
-        stretches
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the members of a batch stand in the next HEAD: inline, or in log objects; and what has to be done first
 //! where they do not fit.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{Submission, stored::Stored};
 use crate::{
@@ -21,7 +21,7 @@ const REFERENCE_BYTES: usize = 96;
 const GROWTH_BYTES: usize = 64;
 
 /// What goes into one log object of a batch, about.
-pub(super) const PIECE_BYTES: usize = 1024 * 1024;
+const PIECE_BYTES: u64 = 1024 * 1024;
 
 /// The members of a batch as items of the log.
 #[derive(Debug, Default)]
@@ -30,6 +30,9 @@ pub(super) struct Layout {
     /// The log objects among them.
     pub(super) logged: Logged,
     inline_bytes: usize,
+    /// The members, as ranges, that stand inline one behind the other; none writes much more than a piece, so that one
+    /// member that drops out does not make all others go to new objects.
+    pub(super) stretches: Vec<Range<usize>>,
     /// Some member is too large to stand in HEAD.
     too_large: bool,
 }
@@ -66,6 +69,7 @@ impl Layout {
         let mut layout = Self::default();
         let mut next_txn = head.last_txn.saturating_add(1);
         let mut rest = members;
+        let mut stretch_bytes = 0;
         while let Some((member, others)) = rest.split_first() {
             match member
                 .stored
@@ -87,6 +91,15 @@ impl Layout {
                     next_txn = next_txn.saturating_add(1);
                     layout.inline_bytes += commit.encoded_bytes();
                     layout.too_large |= prepared.bytes() > head.settings.transaction_inline_bytes;
+                    stretch_bytes += prepared.bytes();
+                    let at = members.len() - rest.len();
+                    match layout.stretches.last_mut() {
+                        Some(last) if last.end == at && stretch_bytes <= PIECE_BYTES => last.end += 1,
+                        _ => {
+                            stretch_bytes = 0;
+                            layout.stretches.push(at..at + 1);
+                        }
+                    }
                     layout.items.push(LogItem::Inline(Arc::new(commit)));
                     rest = others;
                 }
@@ -118,9 +131,7 @@ impl Layout {
         if !self.too_large && room.spillable > 0 && fits(after_spill, self.inline_bytes, references) {
             return Step::AwaitSpill;
         }
-        // At most every other item begins a stretch of its own, and a long one goes in pieces.
-        let pieces = self.inline_bytes / PIECE_BYTES;
-        let uploaded = references + inline.min(references + 1 + pieces);
+        let uploaded = references + self.stretches.len();
         match inline > 0 && room.objects + uploaded <= LOG_OBJECTS_MAX {
             true if fits(room.inline, 0, uploaded) || room.spillable == 0 => Step::Upload,
             _ if room.spillable > 0 => Step::AwaitSpill,
@@ -229,6 +240,7 @@ mod tests {
         Layout {
             items,
             inline_bytes,
+            stretches: (inline > 0).then_some(0..inline).into_iter().collect(),
             ..Layout::default()
         }
     }
@@ -274,6 +286,13 @@ mod tests {
             ..layout(1, 20_000, 0)
         };
         assert_eq!(large.step(&EMPTY), Step::Upload);
+        // All in one object, however large: HEAD can name one more.
+        let larger = Layout {
+            too_large: true,
+            ..layout(5, 3 << 20, 0)
+        };
+        let objects = LOG_OBJECTS_MAX - 1;
+        assert_eq!(larger.step(&Room { objects, ..EMPTY }), Step::Upload);
     }
 
     #[test]

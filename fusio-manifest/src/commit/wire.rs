@@ -292,27 +292,29 @@ impl Wire {
 
     /// HEAD has no room for the batch, nor will it have after a spill.
     async fn refuse(&mut self, base: Arc<State>, batch: Batch, maintenance: &Change, room: &Room) {
+        // A spill that failed is why there is no room; else HEAD can name no more.
+        let mut why = self.spill.failure().unwrap_or_else(full);
         // What is folded or merged by now goes alone: it may be what the next fold waits for.
         if maintenance.maintains() && room.is_left() {
-            let deadline = batch.deadline();
-            batch.put_back(&mut self.queue);
-            if let Err(error) = self.send_alone(base, maintenance, deadline).await {
-                self.queue
-                    .drain(..)
-                    .for_each(|submission| submission.failed(error.clone()));
+            match self
+                .send_alone(Arc::clone(&base), maintenance, batch.deadline())
+                .await
+            {
+                Ok(()) => return batch.put_back(&mut self.queue),
+                Err(error) => {
+                    let message = format!("no room in HEAD, and what makes some did not get there: {error}");
+                    why = Error::new(ErrorKind::Unavailable, message);
+                }
             }
-            return;
         }
         let free = LOG_OBJECTS_MAX.saturating_sub(room.objects);
-        // A spill that failed is why there is no room; else HEAD can name no more.
-        let why = self.spill.failure().unwrap_or_else(full);
         batch.refuse(&why, &base.head, free, &mut self.queue);
     }
 
     /// Writes the members that would stand inline to log objects. The batch is then put together anew, on what HEAD
     /// is by then.
     async fn upload(&mut self, base: &State, mut batch: Batch) {
-        let stretches = batch.inline_stretches(&base.head, self.broken);
+        let stretches = Layout::of(&batch.members, &base.head, self.broken).stretches;
         let to = Destination::by(&base.head, batch.deadline(), Purpose::Path);
         let commits = |range: &std::ops::Range<usize>| -> Vec<LoggedCommit> {
             let members = batch.members.get(range.clone()).unwrap_or_default();

@@ -257,15 +257,54 @@ async fn a_scan_keeps_the_wire_busy_with_what_is_needed_next() {
         let scan = if reversed { scan.reversed() } else { scan };
         assert_eq!(scan.collect().await.unwrap().len(), 4_000);
         let (took, requests) = (clock.now() - began, trace.take());
-        assert_eq!(peak_in_flight(&requests), 4, "of {runs} runs");
-        // The first block of each run, two spans of two, four of four; then eight blocks a span, four at once.
-        let waits = runs.div_ceil(4) + 2 + u32::try_from(requests.len()).unwrap().div_ceil(4);
+        let peak = u32::try_from(peak_in_flight(&requests)).unwrap();
+        assert_eq!(peak, runs.max(4), "of {runs} runs");
+        // The first block of each run at once, two spans of two, four of four; then eight blocks a span, four at once.
+        let waits = 1 + 2 + u32::try_from(requests.len()).unwrap().div_ceil(4);
         assert!(
             took <= LATENCY * waits,
             "{} requests of {runs} runs took {took:?}",
             requests.len()
         );
     }
+    reader.close().await;
+    founder.close().await;
+}
+
+/// The first blocks of all runs are asked for at once, and whoever waits for a turn has as long as anybody.
+#[tokio::test(start_paused = true)]
+async fn the_first_entry_of_many_runs_takes_one_round_trip() {
+    const RUNS: u32 = 12;
+    let shared = SharedSettings {
+        fold_objects: 1,
+        fold_bytes: 1,
+        tier_ratio: 64,
+        transaction_inline_bytes: 64,
+        ..SharedSettings::default()
+    };
+    let (store, founder) = founded_with(shared).await;
+    for run in 0..RUNS {
+        put(&founder, &format!("key {run:02}"), &"v".repeat(KIB))
+            .await
+            .unwrap();
+        founder.maintain().await.unwrap();
+    }
+    assert_eq!(founder.info().unwrap().runs, RUNS as usize);
+    // So little that every round trip more would be too late.
+    let impatient = Options {
+        read_timeout: LATENCY + LATENCY / 2,
+        ..options(2)
+    };
+    let (slow, reader) = slow(&store, impatient).await;
+    pause(LATENCY * 2).await;
+    let snapshot = reader.snapshot(Freshness::Cached).await.unwrap();
+    slow.forget_requests();
+    let clock = TokioClock::new();
+    let began = clock.now();
+    let mut scan = snapshot.scan(KeyRange::all());
+    assert_eq!(scan.next().await.unwrap().unwrap().0, "key 00");
+    assert_eq!(clock.now() - began, LATENCY);
+    assert_eq!(scan.collect().await.unwrap().len(), RUNS as usize - 1);
     reader.close().await;
     founder.close().await;
 }
