@@ -43,12 +43,17 @@ fn nothing_is_lost_with_processes_that_are_killed() {
     }
 }
 
+/// On a busy machine seconds may pass without a spill of an acknowledged commit, and only spills are broken: then it goes on
+/// for longer.
 #[test]
 fn an_engine_that_loses_writes_is_found_out() {
-    let settings = [("PERF_DURATION_SECS", "3"), ("PERF_KILLS", "3")];
     let broken = Some(Mutant::SpillLeavesOutLast);
-    let (ended, result) = run("an_engine_that_loses_writes_is_found_out", &settings, broken);
-    assert!(ended.is_err(), "{result}");
+    let found = ["3", "6", "12", "24", "48"].into_iter().find_map(|seconds| {
+        let settings = [("PERF_DURATION_SECS", seconds), ("PERF_KILLS", "3")];
+        let (ended, result) = run("an_engine_that_loses_writes_is_found_out", &settings, broken);
+        ended.is_err().then_some(result)
+    });
+    let result = found.unwrap();
     assert_eq!(result["verdict"], "fail", "{result}");
     assert!(result["lost"].as_u64().unwrap() > 0, "{result}");
 }
