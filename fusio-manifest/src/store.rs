@@ -136,10 +136,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// what nothing references and the expiry of pins are measured. A wrapper passes on what its inner store tells.
     ///
     /// `None` before the first answer, and always of a store that does not tell: nothing is collected from it then, and
-    /// pins cannot expire.
-    fn date(&self) -> Option<u64> {
-        None
-    }
+    /// pins cannot expire. There is no default: a wrapper that forgot to pass it on would switch collection off unseen.
+    fn date(&self) -> Option<u64>;
 
     /// Something that makes the store unfit or costly though its conditions hold, such as a bucket that
     /// keeps every version. Called once by `create`; the default asks nothing and says nothing.

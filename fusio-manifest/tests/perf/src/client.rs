@@ -12,21 +12,16 @@ use std::{
 use bytes::Bytes;
 use fusio_manifest::{Clock, Moment, store::BoxFuture};
 use parking_lot::Mutex;
-use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::{runtime, sync::mpsc};
 
-use crate::{
-    history::{ClientId, Recorder},
-    metrics::{MetricsCollector, Role},
-    registry::KeyRegistry,
-    target::TargetHandle,
-};
+use crate::{history::Recorder, registry::KeyRegistry};
 
 pub use appender::Appender;
 pub use holder::Holder;
 pub use kept::{Kept, KeptCounts};
 pub use maintainer::Maintainer;
 pub use monotonic_writer::MonotonicWriter;
+pub use own::Own;
 pub use pinner::Pinner;
 pub use reader::Reader;
 pub use scanner::Scanner;
@@ -36,10 +31,12 @@ pub use writer::Writer;
 
 mod appender;
 mod draws;
+mod held;
 mod holder;
 mod kept;
 mod maintainer;
 mod monotonic_writer;
+mod own;
 mod pinner;
 mod reader;
 mod scanner;
@@ -264,73 +261,6 @@ impl Errors {
     /// Those that no fault explains: the first few.
     pub fn alarms(&self) -> Vec<Alarm> {
         self.0.lock().alarms.clone()
-    }
-}
-
-/// What one client of the workload has to itself.
-pub struct Own {
-    /// Its name in the history.
-    pub id: ClientId,
-    /// Its handle.
-    pub handle: Arc<dyn TargetHandle>,
-    /// What it shares.
-    pub shared: Arc<Shared>,
-    metrics: Arc<Mutex<MetricsCollector>>,
-    rng: Mutex<StdRng>,
-}
-
-impl Own {
-    /// A client that measures for `window` and draws by `seed`.
-    pub fn new(
-        id: ClientId,
-        role: Role,
-        window: Duration,
-        seed: u64,
-        handle: Arc<dyn TargetHandle>,
-        shared: Arc<Shared>,
-    ) -> Arc<Self> {
-        let metrics = Arc::new(Mutex::new(MetricsCollector::new(role, window)));
-        let rng = Mutex::new(StdRng::seed_from_u64(seed));
-        Arc::new(Self {
-            id,
-            handle,
-            shared,
-            metrics,
-            rng,
-        })
-    }
-
-    /// Another client on the same handle: a task beside it in the same process. Both measure into one
-    /// collector, or thousands of them would fill the memory with histograms.
-    #[must_use]
-    pub fn beside(&self, id: ClientId, seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            handle: Arc::clone(&self.handle),
-            shared: Arc::clone(&self.shared),
-            metrics: Arc::clone(&self.metrics),
-            rng: Mutex::new(StdRng::seed_from_u64(seed)),
-        })
-    }
-
-    /// What it has measured so far.
-    pub fn metrics(&self) -> MetricsCollector {
-        self.metrics.lock().clone()
-    }
-
-    /// Changes its measurements, if the measurement has begun; `since` turns moments into times since then.
-    fn measure(&self, record: impl FnOnce(&mut MetricsCollector, &dyn Fn(Moment) -> Duration)) {
-        if let Some(t0) = self.shared.epoch.t0() {
-            record(&mut self.metrics.lock(), &|moment| moment.saturating_sub(t0));
-        }
-    }
-}
-
-impl fmt::Debug for Own {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Own")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
     }
 }
 

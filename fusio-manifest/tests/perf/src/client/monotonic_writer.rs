@@ -82,8 +82,7 @@ impl Client for MonotonicWriter {
     }
 
     fn dropped(&self, due: Moment) {
-        self.0
-            .measure(|metrics, since| metrics.record_dropped(Role::Writer, since(due)));
+        self.0.dropped(Role::Writer, due);
     }
 
     fn load(&self, open: u64, waiting: u64) {

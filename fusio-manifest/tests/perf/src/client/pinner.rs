@@ -151,12 +151,10 @@ impl Client for Pinner {
     }
 
     fn dropped(&self, due: Moment) {
-        self.own
-            .measure(|metrics, since| metrics.record_dropped(Role::Reader, since(due)));
+        self.own.dropped(Role::Reader, due);
     }
 
     fn load(&self, open: u64, _: u64) {
-        self.own
-            .measure(|metrics, _| metrics.record_in_flight(Role::Reader, open));
+        self.own.in_flight(Role::Reader, open);
     }
 }

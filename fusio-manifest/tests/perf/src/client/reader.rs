@@ -1,6 +1,6 @@
 //! Fresh reads of acknowledged keys.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fusio_manifest::{Moment, store::BoxFuture};
@@ -8,7 +8,7 @@ use fusio_manifest::{Moment, store::BoxFuture};
 use super::{Arrival, Client, ClientType, Own};
 use crate::{
     history::{OperationKind, Outcome, Read},
-    metrics::{ReadOutcome, ReadSample, Role},
+    metrics::{ReadOutcome, Role},
     registry::AcknowledgedKey,
 };
 
@@ -33,17 +33,7 @@ impl Reader {
                 .note(|| format!("reader {}: no key is acknowledged yet", self.0.id.0));
         };
         let outcome = self.read_key(&acknowledged).await;
-        let completed = shared.clock.now();
-        self.0.measure(|metrics, since| {
-            metrics.record_read(&ReadSample {
-                due: since(arrival.due),
-                issued: since(arrival.issued),
-                started: since(started),
-                completed: since(completed),
-                outcome,
-            });
-        });
-        shared.ended.fetch_add(1, Ordering::Relaxed);
+        self.0.read_took(arrival, started, outcome);
     }
 
     async fn read_key(&self, acknowledged: &AcknowledgedKey) -> ReadOutcome {
@@ -104,12 +94,10 @@ impl Client for Reader {
     }
 
     fn dropped(&self, due: Moment) {
-        self.0
-            .measure(|metrics, since| metrics.record_dropped(Role::Reader, since(due)));
+        self.0.dropped(Role::Reader, due);
     }
 
     fn load(&self, open: u64, _: u64) {
-        self.0
-            .measure(|metrics, _| metrics.record_in_flight(Role::Reader, open));
+        self.0.in_flight(Role::Reader, open);
     }
 }

@@ -1,13 +1,13 @@
 //! Fresh reads of several things at once: keys, ranges of the pool, and all lists, of one state.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use fusio_manifest::{Moment, store::BoxFuture};
 
 use super::{Arrival, Client, ClientType, Own};
 use crate::{
     history::{OperationKind, Outcome},
-    metrics::{ReadOutcome, ReadSample, Role},
+    metrics::{ReadOutcome, Role},
 };
 
 /// Reads keys and ranges of one fresh state.
@@ -48,17 +48,7 @@ impl Scanner {
             }
         };
         shared.recorder.complete(operation, shared.nanos(), reads, told);
-        let completed = shared.clock.now();
-        own.measure(|metrics, since| {
-            metrics.record_read(&ReadSample {
-                due: since(arrival.due),
-                issued: since(arrival.issued),
-                started: since(started),
-                completed: since(completed),
-                outcome,
-            });
-        });
-        shared.ended.fetch_add(1, Ordering::Relaxed);
+        own.read_took(arrival, started, outcome);
     }
 }
 
@@ -72,12 +62,10 @@ impl Client for Scanner {
     }
 
     fn dropped(&self, due: Moment) {
-        self.own
-            .measure(|metrics, since| metrics.record_dropped(Role::Reader, since(due)));
+        self.own.dropped(Role::Reader, due);
     }
 
     fn load(&self, open: u64, _: u64) {
-        self.own
-            .measure(|metrics, _| metrics.record_in_flight(Role::Reader, open));
+        self.own.in_flight(Role::Reader, open);
     }
 }

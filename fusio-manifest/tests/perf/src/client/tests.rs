@@ -3,8 +3,11 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    history::{Read, State},
-    target::{Ask, CommitAnswer, CommitReport, Inventory, ReadReport, Refusal, Stage, TargetSnapshot},
+    history::{ClientId, Read, State},
+    metrics::Role,
+    target::{
+        Ask, CommitAnswer, CommitReport, Inventory, ReadReport, Refusal, Stage, TargetHandle, TargetSnapshot,
+    },
 };
 
 /// A client whose operations end when they are let go.

@@ -141,12 +141,10 @@ impl Client for Writer {
     }
 
     fn dropped(&self, due: Moment) {
-        self.own
-            .measure(|metrics, since| metrics.record_dropped(Role::Writer, since(due)));
+        self.own.dropped(Role::Writer, due);
     }
 
     fn load(&self, open: u64, _: u64) {
-        self.own
-            .measure(|metrics, _| metrics.record_in_flight(Role::Writer, open));
+        self.own.in_flight(Role::Writer, open);
     }
 }

@@ -16,6 +16,16 @@ use crate::{
 
 mod bill;
 
+/// These settings as a scenario adjusts them, and what it says of that.
+pub(super) fn adjusted(
+    adjust: impl FnOnce(&mut Settings) -> Result<Option<String>, String>,
+    vars: &[(&str, &str)],
+) -> (Settings, Result<Option<String>, String>) {
+    let mut settings = Settings::from_env(vars.iter().copied()).unwrap();
+    let said = adjust(&mut settings);
+    (settings, said)
+}
+
 /// Carries out `body` in virtual time, with these settings: for the tests of any scenario.
 pub(super) fn simulated<T>(vars: &[(&str, &str)], body: impl AsyncFnOnce(&Context) -> T) -> T {
     static CALLS: AtomicU32 = AtomicU32::new(0);

@@ -35,6 +35,10 @@ impl Store for Slow {
         self.0.list(prefix, after)
     }
 
+    fn date(&self) -> Option<u64> {
+        self.0.date()
+    }
+
     fn describe(&self) -> String {
         self.0.describe()
     }

@@ -1,14 +1,9 @@
 use super::*;
-
-fn adjusted(vars: &[(&str, &str)]) -> (Settings, Result<Option<String>, String>) {
-    let mut settings = Settings::from_env(vars.iter().copied()).unwrap();
-    let said = adjust(&mut settings);
-    (settings, said)
-}
+use crate::scenario::tests::adjusted;
 
 #[test]
 fn what_was_given_stays_and_the_rest_is_this_scenarios_own() {
-    let (settings, said) = adjusted(&[("PERF_NUM_WRITERS", "3"), ("PERF_DURATION_SECS", "10")]);
+    let (settings, said) = adjusted(adjust, &[("PERF_NUM_WRITERS", "3"), ("PERF_DURATION_SECS", "10")]);
     let load = &settings.workload;
     assert_eq!((load.num_writers, load.num_readers), (3, USUAL_READERS));
     assert_eq!(settings.kills, Some(5));
@@ -17,9 +12,9 @@ fn what_was_given_stays_and_the_rest_is_this_scenarios_own() {
             .unwrap()
             .contains("5 are killed at random moments, one every 2.00 s")
     );
-    let (settings, _) = adjusted(&[("PERF_KILLS", "200"), ("PERF_DURATION_SECS", "100")]);
+    let (settings, _) = adjusted(adjust, &[("PERF_KILLS", "200"), ("PERF_DURATION_SECS", "100")]);
     assert_eq!(settings.kills, Some(200));
-    let (settings, _) = adjusted(&[("PERF_DURATION_SECS", "0.5")]);
+    let (settings, _) = adjusted(adjust, &[("PERF_DURATION_SECS", "0.5")]);
     assert_eq!(settings.kills, Some(1));
 }
 
@@ -30,7 +25,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         ("PERF_MAX_REQUESTS", "1000000"),
         ("PERF_NUM_WRITERS", "0"),
     ] {
-        let why = adjusted(&[(variable, value)]).1.unwrap_err();
+        let why = adjusted(adjust, &[(variable, value)]).1.unwrap_err();
         assert!(why.contains(variable) && why.lines().count() == 1, "{why}");
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::history::{ClientId, Operation};
+use crate::{
+    history::{ClientId, Operation},
+    scenario::tests::adjusted,
+};
 
 fn operation(id: u64, client: u32, completed: u64, outcome: Outcome) -> Operation {
     Operation {
@@ -87,15 +90,9 @@ fn the_usual_faults_are_a_plan_with_an_outage_in_the_middle() {
     }
 }
 
-fn adjusted(vars: &[(&str, &str)]) -> (Settings, Result<Option<String>, String>) {
-    let mut settings = Settings::from_env(vars.iter().copied()).unwrap();
-    let said = adjust(&mut settings);
-    (settings, said)
-}
-
 #[test]
 fn what_was_given_stays_and_the_rest_is_this_scenarios_own() {
-    let (settings, said) = adjusted(&[("PERF_NUM_WRITERS", "7"), ("PERF_FAULTS", "none")]);
+    let (settings, said) = adjusted(adjust, &[("PERF_NUM_WRITERS", "7"), ("PERF_FAULTS", "none")]);
     let mut store = settings.store.clone();
     assert_eq!(store.faults_mut().unwrap().as_deref(), Some("none"));
     assert_eq!(
@@ -108,7 +105,7 @@ fn what_was_given_stays_and_the_rest_is_this_scenarios_own() {
 
 #[test]
 fn a_real_store_is_not_broken_on_purpose() {
-    let (_, said) = adjusted(&[("PERF_STORE", "s3"), ("PERF_S3_BUCKET", "bucket")]);
+    let (_, said) = adjusted(adjust, &[("PERF_STORE", "s3"), ("PERF_S3_BUCKET", "bucket")]);
     let why = said.unwrap_err();
     assert!(why.contains("PERF_STORE=s3") && why.lines().count() == 1, "{why}");
 }
