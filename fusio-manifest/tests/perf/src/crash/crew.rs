@@ -272,7 +272,7 @@ impl Crew {
                 _ => self.plan.reader_pause,
             },
             pool: self.plan.pool,
-            points: self.points_for(role).iter().map(Point::to_string).collect(),
+            points: self.points_for(role, slot).iter().map(Point::to_string).collect(),
             mutant: self.plan.mutant.clone(),
         };
         let mut child = command(&self.plan.test, &order, &self.errors(number))?.spawn()?;
@@ -286,9 +286,15 @@ impl Crew {
     }
 
     /// Where the next process of this role dies: at points at which nobody has died yet.
-    fn points_for(&mut self, role: Role) -> BTreeSet<Point> {
-        let open = Point::all().filter(|(point, of)| *of == role && self.hits.get(point) == Some(&0));
-        let mut open: Vec<Point> = open.map(|(point, _)| point).collect();
+    fn points_for(&mut self, role: Role, slot: u32) -> BTreeSet<Point> {
+        let of_role = Point::all().filter(|(_, of)| *of == role).map(|(point, _)| point);
+        let open = (0u32..)
+            .zip(of_role)
+            .filter(|(_, point)| self.hits.get(point) == Some(&0));
+        let mut open: Vec<(u32, Point)> = open.collect();
+        if role == Role::Founder {
+            share_out(&mut open, slot, self.plan.count(role));
+        }
         let many = match role {
             Role::Writer | Role::Reader => POINTS_EACH,
             Role::Maintainer | Role::Founder => open.len(),
@@ -296,7 +302,7 @@ impl Crew {
         while open.len() > many {
             open.swap_remove(self.rng.random_range(0..open.len()));
         }
-        open.into_iter().collect()
+        open.into_iter().map(|(_, point)| point).collect()
     }
 
     fn bury(&mut self, place: usize) -> Result<(), String> {
@@ -336,6 +342,15 @@ impl Crew {
     }
 }
 
+/// Leaves of these numbered points those of one founder, if there are any. Founders pass them in their order, those behind
+/// the probe only after as long as a probe takes: if each had all of them, all would die at the same one.
+fn share_out(open: &mut Vec<(u32, Point)>, slot: u32, founders: u32) {
+    let is_own = |number: u32| number % founders.max(1) == slot;
+    if open.iter().any(|(number, _)| is_own(*number)) {
+        open.retain(|(number, _)| is_own(*number));
+    }
+}
+
 /// This program once more, as one of its processes.
 fn command(test: &str, order: &Order, errors: &Path) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -369,4 +384,26 @@ fn was_killed(status: ExitStatus) -> bool {
 #[cfg(not(unix))]
 fn was_killed(status: ExitStatus) -> bool {
     !status.success()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn founders_share_out_points_and_help_with_what_is_left() {
+        let all: Vec<(u32, Point)> = (0u32..)
+            .zip(Point::all().map(|(point, _)| point))
+            .take(7)
+            .collect();
+        let of = |slot: u32, open: &[(u32, Point)]| {
+            let mut open = open.to_vec();
+            share_out(&mut open, slot, 3);
+            open.iter().map(|(number, _)| *number).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0, &all), [0, 3, 6]);
+        assert_eq!(of(1, &all), [1, 4]);
+        assert_eq!(of(2, &all), [2, 5]);
+        assert_eq!(of(0, &all[4..6]), [4, 5]);
+    }
 }
