@@ -49,7 +49,7 @@ enum Target {
 
 pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Options) -> Result<Destroyed> {
     options.validate()?;
-    let access = Access::new(store, Keys::new(prefix), options);
+    let access = Access::new(store, Keys::new(prefix)?, options);
     let patience = options.commit_timeout;
     let deadline = || access.clock.now().saturating_add(patience);
     let mut destroyed = Destroyed::default();

@@ -228,7 +228,7 @@ impl HeadIo {
             Ok(newest) if newest.state.head.pins.contains(pin) => Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "pin \"{}\" needs an object that somebody deleted from {}: {error}",
+                    "pin {:?} needs an object that somebody deleted from {}: {error}",
                     pin.name,
                     self.access.store.describe()
                 ),

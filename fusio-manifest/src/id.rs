@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::entropy::{Entropy, EntropyFailed};
+use crate::{
+    entropy::{Entropy, EntropyFailed},
+    error::Result,
+    limits::check_prefix,
+};
 
 macro_rules! wide_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -172,13 +176,13 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// `prefix` without slashes at its ends; an empty one means the bucket's root.
-    pub(crate) fn new(prefix: &str) -> Self {
-        let prefix = match prefix.trim_matches('/') {
+    pub(crate) fn new(prefix: &str) -> Result<Self> {
+        let prefix = match check_prefix(prefix)? {
             "" => String::new(),
             inner => format!("{inner}/"),
         };
         let head = format!("{prefix}HEAD");
-        Self { prefix, head }
+        Ok(Self { prefix, head })
     }
 
     /// The key of HEAD.
@@ -242,14 +246,14 @@ mod tests {
 
     #[test]
     fn prefixes_lose_their_outer_slashes() {
-        assert_eq!(Keys::new("/a/b/").head(), "a/b/HEAD");
-        assert_eq!(Keys::new("a/b").head(), "a/b/HEAD");
-        assert_eq!(Keys::new("").head(), "HEAD");
+        for (prefix, head) in [("/a/b/", "a/b/HEAD"), ("a/b", "a/b/HEAD"), ("", "HEAD")] {
+            assert_eq!(Keys::new(prefix).unwrap().head(), head);
+        }
     }
 
     #[test]
     fn manifest_objects_are_told_from_other_keys() {
-        let (keys, id) = (Keys::new("a"), "0".repeat(32));
+        let (keys, id) = (Keys::new("a").unwrap(), "0".repeat(32));
         let name = ObjectName {
             epoch: 1,
             nonce: Nonce::from_bits(0xff),
@@ -270,7 +274,7 @@ mod tests {
 
     #[test]
     fn keys_of_objects_are_read_as_they_are_built_and_no_others() {
-        let (keys, manifest) = (Keys::new("a"), ManifestId::from_bits(7));
+        let (keys, manifest) = (Keys::new("a").unwrap(), ManifestId::from_bits(7));
         let name = ObjectName {
             epoch: 0x10,
             nonce: Nonce::from_bits(0xfe),
@@ -293,6 +297,35 @@ mod tests {
             keys.parse(manifest, &format!("{}other/{name}", keys.objects(manifest))),
             None
         );
+    }
+
+    #[test]
+    fn every_key_that_can_be_named_lies_below_the_prefix() {
+        let numbers = [0, 1, u128::from(u64::MAX), u128::MAX];
+        for prefix in ["", "a", "a/b", "\u{e9} %2F"] {
+            let keys = Keys::new(prefix).unwrap();
+            for (manifest, nonce) in numbers
+                .iter()
+                .flat_map(|one| numbers.iter().map(move |other| (one, other)))
+            {
+                for (folder, epoch) in Folder::ALL
+                    .into_iter()
+                    .flat_map(|folder| [(folder, 0), (folder, u64::MAX)])
+                {
+                    let nonce = Nonce::from_bits(*nonce);
+                    let key = keys.object(
+                        ManifestId::from_bits(*manifest),
+                        folder,
+                        ObjectName { epoch, nonce },
+                    );
+                    let name = key.strip_prefix(keys.prefix()).unwrap();
+                    let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-');
+                    assert!(name.bytes().all(letters) && !name.contains("//"), "{key}");
+                    assert!(keys.prefix().is_empty() || key.starts_with(prefix), "{key}");
+                    assert!(name.len() <= 100, "{key}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ pub async fn inspect(
     what: Inspect,
 ) -> Result<Inspection> {
     options.validate()?;
-    let access = Access::new(store, Keys::new(prefix), options);
+    let access = Access::new(store, Keys::new(prefix)?, options);
     let deadline = || access.clock.now().saturating_add(options.read_timeout);
     // Before HEAD: what is written after it is no garbage.
     let listing = match what {
@@ -201,7 +201,7 @@ pub async fn inspect(
                     Ok(copy) => named.extend(copy.needed()),
                     Err(Unread::Failed(error)) => return Err(error),
                     Err(Unread::Gone(name)) => {
-                        let message = format!("pin \"{}\": object {name} is not there", kept.name);
+                        let message = format!("pin {:?}: object {name} is not there", kept.name);
                         return Err(Error::new(ErrorKind::Corrupt, message));
                     }
                 }

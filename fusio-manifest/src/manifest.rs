@@ -117,7 +117,7 @@ impl Manifest {
     /// [`HeadLost`](ErrorKind::HeadLost) if objects of a manifest lie there without their HEAD.
     pub async fn create(store: Arc<dyn Store>, prefix: &str, options: Options) -> Result<(Self, Creation)> {
         options.validate()?;
-        let access = Arc::new(Access::new(store, Keys::new(prefix), &options));
+        let access = Arc::new(Access::new(store, Keys::new(prefix)?, &options));
         let log = LogStore::new(Arc::clone(&access));
         let (found, creation) = genesis::create(&log, &access, &options).await?;
         Ok((Self::start(access, log, found, options), creation))
@@ -131,7 +131,7 @@ impl Manifest {
     /// version wrote it; [`Corrupt`](ErrorKind::Corrupt) if HEAD is damaged.
     pub async fn open(store: Arc<dyn Store>, prefix: &str, options: Options) -> Result<Self> {
         options.validate()?;
-        let access = Arc::new(Access::new(store, Keys::new(prefix), &options));
+        let access = Arc::new(Access::new(store, Keys::new(prefix)?, &options));
         let log = LogStore::new(Arc::clone(&access));
         let found = genesis::open(&log, &access, &options).await?;
         Ok(Self::start(access, log, found, options))

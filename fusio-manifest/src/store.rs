@@ -156,7 +156,7 @@ pub enum StoreErrorKind {
     Conflict,
     /// 404: no such key, or no such bucket.
     NotFound,
-    /// 403: not allowed.
+    /// 403, or 400 that speaks of expired or unknown credentials: not allowed.
     Denied,
     /// 400 or 413: the store does not accept this request.
     Rejected,

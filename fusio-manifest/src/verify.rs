@@ -59,7 +59,7 @@ pub async fn verify(
     progress: impl FnMut(Progress<'_>) + Send,
 ) -> Result<Verification> {
     options.validate()?;
-    let access = Arc::new(Access::new(store, Keys::new(prefix), options));
+    let access = Arc::new(Access::new(store, Keys::new(prefix)?, options));
     let source = Arc::new(Source {
         access,
         patience: options.read_timeout,

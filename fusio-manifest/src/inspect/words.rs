@@ -109,11 +109,7 @@ impl Inspection {
                 }
                 (Some(unix_ms), None) => format!("until {unix_ms} ms of Unix time"),
             };
-            writeln!(
-                f,
-                "          \"{}\", revision {}, {until}",
-                pin.name, pin.revision
-            )?;
+            writeln!(f, "          {:?}, revision {}, {until}", pin.name, pin.revision)?;
         }
         Ok(())
     }

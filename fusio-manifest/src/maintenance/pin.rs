@@ -68,7 +68,7 @@ pub(crate) async fn needed<'a>(
             Err(Unread::Failed(error)) => return Err(error),
             Err(Unread::Gone(name)) => {
                 let message = format!(
-                    "pin \"{}\" cannot be read, object {name} is gone: nothing is collected until it is released",
+                    "pin {:?} cannot be read, object {name} is gone: nothing is collected until it is released",
                     pin.name
                 );
                 return Err(Error::new(ErrorKind::Corrupt, message));

@@ -68,7 +68,7 @@ async fn spilled(tune: Tune) -> (MemoryStore, Manifest, Snapshot) {
 
 /// Copies the log objects, and makes HEAD name the copies. Returns the keys of the originals.
 async fn replace_log(store: &MemoryStore) -> Vec<String> {
-    let keys = Keys::new(PREFIX);
+    let keys = Keys::new(PREFIX).unwrap();
     let mut head = Head::decode(bytes_of(store, HEAD).await).unwrap();
     let mut originals = Vec::new();
     for item in &mut head.log {
@@ -99,7 +99,11 @@ async fn replace_log(store: &MemoryStore) -> Vec<String> {
 async fn what_head_names_is_left_though_a_list_names_it() {
     let (store, manifest, _) = spilled(sound).await;
     let options = options(5, sound);
-    let access = Arc::new(Access::new(Arc::new(store.clone()), Keys::new(PREFIX), &options));
+    let access = Arc::new(Access::new(
+        Arc::new(store.clone()),
+        Keys::new(PREFIX).unwrap(),
+        &options,
+    ));
     let head = Head::decode(bytes_of(&store, HEAD).await).unwrap();
     let key = |(folder, name): &(Folder, ObjectName)| access.keys.object(head.manifest, *folder, *name);
     let mut listed: Vec<_> = head.live().collect();

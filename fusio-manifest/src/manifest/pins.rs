@@ -166,7 +166,7 @@ impl Manifest {
             Ok(looked) if looked.state.head.pins.contains(pin) => Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "object {object} is gone from {}, and pin \"{}\" needs it: somebody deleted it",
+                    "object {object} is gone from {}, and pin {:?} needs it: somebody deleted it",
                     self.0.io.access.store.describe(),
                     pin.name
                 ),
@@ -202,13 +202,13 @@ impl Manifest {
 
 fn found<'a>(head: &'a Head, name: &str) -> Result<&'a Pin> {
     head.pin(name)
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no pin \"{name}\"")))
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no pin {name:?}")))
 }
 
 fn expired(name: &str) -> Error {
     Error::new(
         ErrorKind::SnapshotExpired,
-        format!("pin \"{name}\" has expired or was released: what it needs may be deleted"),
+        format!("pin {name:?} has expired or was released: what it needs may be deleted"),
     )
 }
 
@@ -235,5 +235,5 @@ fn refused(name: &str, objection: Objection) -> Error {
             "others were faster until the deadline".to_owned(),
         ),
     };
-    Error::new(kind, format!("pin \"{name}\": {why}"))
+    Error::new(kind, format!("pin {name:?}: {why}"))
 }

@@ -26,6 +26,8 @@ use crate::clock::{SystemClock, within};
 
 mod answer;
 mod config;
+mod credentials;
+mod endpoint;
 mod transmit;
 
 pub use config::S3Config;
@@ -204,18 +206,19 @@ impl S3Store {
             .find(|error| error.code() != Some("NoSuchKey"))
         {
             None => Ok(()),
-            Some(error) => Err(StoreError::new(
-                kind_of_code(error.code().unwrap_or_default()),
-                "DELETE",
-                error.key().unwrap_or(first),
-                format!(
-                    "{} {} ({} of {} keys were not deleted)",
-                    error.code().unwrap_or("no code"),
-                    error.message().unwrap_or_default(),
-                    output.errors().len(),
-                    keys.len(),
-                ),
-            )),
+            Some(error) => {
+                let key = error.key().unwrap_or(first);
+                Err(Call { key, ..call }.error(
+                    kind_of_code(error.code().unwrap_or_default()),
+                    format!(
+                        "{} {} ({} of {} keys were not deleted)",
+                        error.code().unwrap_or("no code"),
+                        error.message().unwrap_or_default(),
+                        output.errors().len(),
+                        keys.len(),
+                    ),
+                ))
+            }
         }
     }
 

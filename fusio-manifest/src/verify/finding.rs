@@ -138,7 +138,8 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => f.write_str("HEAD"),
-            Self::Pin(name) => write!(f, "pin \"{name}\""),
+            // Escaped: whoever may write to the bucket chose it.
+            Self::Pin(name) => write!(f, "pin {name:?}"),
             Self::Outcomes => f.write_str("the outcomes of earlier commits"),
         }
     }

@@ -50,7 +50,7 @@ impl World {
 
     async fn put(&mut self, folder: Folder, bytes: Bytes) -> ObjectReference {
         let name = self.name();
-        let key = Keys::new(PREFIX).object(MANIFEST, folder, name);
+        let key = Keys::new(PREFIX).unwrap().object(MANIFEST, folder, name);
         let reference = ObjectReference {
             name,
             bytes: bytes.len() as u64,
@@ -246,9 +246,13 @@ async fn a_list_that_names_what_is_needed_is_found() {
     for (listed, words) in [(name, "which HEAD needs"), (stranger, "not older than the list")] {
         let bytes = list::encode(MANIFEST, &[(Folder::Table, listed)]);
         let mut reference = world.put(Folder::List, bytes.clone()).await;
-        let own = Keys::new(PREFIX).object(MANIFEST, Folder::List, reference.name);
+        let own = Keys::new(PREFIX)
+            .unwrap()
+            .object(MANIFEST, Folder::List, reference.name);
         reference.name.epoch = 2;
-        let key = Keys::new(PREFIX).object(MANIFEST, Folder::List, reference.name);
+        let key = Keys::new(PREFIX)
+            .unwrap()
+            .object(MANIFEST, Folder::List, reference.name);
         world.store.put(&key, bytes, PutMode::Create).await.unwrap();
         world.store.delete(&[own]).await.unwrap();
         world.head.collection = Some(Collection {

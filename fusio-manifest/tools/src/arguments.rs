@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fusio_manifest::S3Config;
 use lexopt::{Arg, ValueExt as _};
 
 /// What `--help` prints.
@@ -93,12 +94,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Wanted, String> {
         None => return Err("no command: inspect or verify".to_owned()),
     };
     (request.bucket, request.prefix) = place(&url.ok_or("where is the manifest? s3://BUCKET/PREFIX")?)?;
-    if let Some(endpoint) = &request.endpoint
-        && !(endpoint.starts_with("http://") || endpoint.starts_with("https://"))
-    {
-        return Err(format!(
-            "the endpoint {endpoint} does not begin with http:// or https://"
-        ));
+    if let Some(endpoint) = &request.endpoint {
+        let config = S3Config::new(&request.bucket).endpoint(endpoint);
+        config.validate().map_err(|error| error.message)?;
     }
     Ok(Wanted::Run(request))
 }
@@ -187,6 +185,7 @@ mod tests {
             ("verify s3:///p", "is not s3://"),
             ("verify s3://b/p?x=1", "is not s3://"),
             ("verify s3://b --endpoint localhost:1", "http://"),
+            ("verify s3://b --endpoint http://u:p@h", "user name"),
             ("verify s3://b --endpoint", "endpoint"),
             ("verify s3://b --timeout 0", "--timeout 0"),
             ("verify s3://b --fast", "--fast"),

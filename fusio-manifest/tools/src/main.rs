@@ -119,9 +119,12 @@ fn print(text: &str, status: u8) -> ExitCode {
 }
 
 fn fail(message: &str) -> ExitCode {
-    // One line, whatever a store answered.
-    let line: Vec<&str> = message.split_whitespace().collect();
-    let _ = writeln!(io::stderr(), "error: {}", line.join(" "));
+    // One line, and nothing that a terminal acts on, whatever a store answered.
+    let line: Vec<&str> = message
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .collect();
+    let words = line.into_iter().filter(|word| !word.is_empty());
+    let _ = writeln!(io::stderr(), "error: {}", words.collect::<Vec<_>>().join(" "));
     ExitCode::from(FAILED)
 }
 

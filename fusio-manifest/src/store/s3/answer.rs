@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::transmit::Seen;
+use super::{credentials, transmit::Seen};
 use crate::store::{ETag, StoreError, StoreErrorKind};
 
 /// One call, for the words of its errors.
@@ -20,8 +20,9 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// An error of this call.
+    /// An error of this call. Its words may be the store's, which was told of the credentials.
     pub(super) fn error(&self, kind: StoreErrorKind, message: impl Into<String>) -> StoreError {
+        let message = self.seen.strike_from(message.into());
         StoreError::new(kind, self.operation, self.key, message)
     }
 
@@ -82,13 +83,14 @@ impl Call<'_> {
 
     fn of_answer(&self, raw: &HttpResponse, code: &str, explanation: &str) -> StoreError {
         let status = raw.status().as_u16();
+        let of_credentials = credentials::said_by(code);
         let kind = match code {
             // S3 says 400 where the upload itself was late or damaged. The same bytes may well arrive next
             // time, so these are kept with the failures that are tried again.
             "RequestTimeout" | "IncompleteBody" | "BadDigest" | "XAmzContentSHA256Mismatch" => {
                 StoreErrorKind::Server
             }
-            _ => StoreError::kind_of_status(status),
+            _ => of_credentials.map_or(StoreError::kind_of_status(status), |(kind, _)| kind),
         };
         let mut message = match (code, explanation) {
             ("", "") => format!("HTTP {status}"),
@@ -96,6 +98,10 @@ impl Call<'_> {
             ("", explanation) => format!("HTTP {status}: {explanation}"),
             (code, explanation) => format!("HTTP {status} {code}: {explanation}"),
         };
+        if let Some((_, advice)) = of_credentials {
+            message.push_str("; ");
+            message.push_str(advice);
+        }
         if matches!(status, 300..=400) && status != 304 {
             if let Some(region) = raw.headers().get("x-amz-bucket-region") {
                 message.push_str(&format!("; the bucket is in region {region}: set that region"));
@@ -114,7 +120,10 @@ fn unsent<E: Error + 'static>(failure: &SdkError<E, HttpResponse>) -> String {
              AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile with AWS_PROFILE (for SSO, sign \
              in with `aws sso login`), or give this machine a role"
             .to_owned(),
-        Some(error) => format!("the AWS credentials could not be loaded: {}", chain(error)),
+        Some(error) => format!(
+            "the AWS credentials could not be loaded or renewed: {}; the next request tries it again",
+            chain(error)
+        ),
         None => format!("not sent: {}", chain(failure)),
     }
 }

@@ -6,7 +6,10 @@ use aws_config::{
     BehaviorVersion, environment::EnvironmentVariableRegionProvider, meta::region::RegionProviderChain,
     profile::ProfileFileRegionProvider,
 };
-use aws_credential_types::Credentials;
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider},
+};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -16,6 +19,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use super::endpoint;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Stores close idle connections after some tens of seconds, and a PUT that meets the closing has an unknown
@@ -33,13 +37,7 @@ pub struct S3Config {
     region: Option<String>,
     connect_timeout: Duration,
     attempt_timeout: Duration,
-    credentials: Option<StaticCredentials>,
-}
-
-#[derive(Clone)]
-struct StaticCredentials {
-    access_key: String,
-    secret: String,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl S3Config {
@@ -58,6 +56,8 @@ impl S3Config {
     /// The URL of a compatible store, such as `http://127.0.0.1:9000`. Requests then carry the bucket in
     /// their path, and without a region one of `us-east-1` is signed. Default: `AWS_ENDPOINT_URL_S3`,
     /// `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, or AWS.
+    ///
+    /// It may hold no credentials: a user name, a password or a query in it is refused, and told nowhere.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
@@ -88,12 +88,34 @@ impl S3Config {
 
     /// Fixed credentials: for tests and local stores.
     #[must_use]
-    pub fn credentials(mut self, access_key: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.credentials = Some(StaticCredentials {
-            access_key: access_key.into(),
-            secret: secret.into(),
-        });
+    pub fn credentials(self, access_key: impl Into<String>, secret: impl Into<String>) -> Self {
+        let fixed = Credentials::from_keys(access_key, secret, None);
+        self.credentials_provider(fixed)
+    }
+
+    /// Credentials from a provider of one's own, such as one that renews session credentials. It is asked again
+    /// some seconds before what it gave last expires, and after 15 minutes if that has no expiry.
+    #[must_use]
+    pub fn credentials_provider(mut self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.credentials = Some(SharedCredentialsProvider::new(provider));
         self
+    }
+
+    /// Refuses what no connection can be made with, in words that hold no credentials. Sends nothing; [`connect`]
+    /// does the same.
+    ///
+    /// [`connect`]: crate::S3Store::connect
+    ///
+    /// # Errors
+    /// Of kind [`StoreErrorKind::NotSent`]: no bucket name, or an endpoint that is none.
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if self.bucket.is_empty() {
+            return Err(self.wrong("the bucket has no name"));
+        }
+        match &self.endpoint {
+            Some(url) => endpoint::check(url).map_err(|why| self.wrong(why)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn bucket_name(&self) -> &str {
@@ -118,13 +140,13 @@ impl fmt::Debug for S3Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Config")
             .field("bucket", &self.bucket)
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint.as_deref().map(endpoint::shown))
             .field("region", &self.region)
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field(
                 "credentials",
-                &self.credentials.as_ref().map(|_| "fixed, not shown"),
+                &self.credentials.as_ref().map(|_| "given, not shown"),
             )
             .finish()
     }
@@ -139,9 +161,7 @@ pub(super) struct Connected {
 
 /// Builds the client. Sends nothing to the bucket; finding the region or a role may ask the machine.
 pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> {
-    if config.bucket.is_empty() {
-        return Err(config.wrong("the bucket has no name"));
-    }
+    config.validate()?;
     let http = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(IDLE_CONNECTION)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -162,8 +182,8 @@ pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> 
                 .or_else(Region::new("us-east-1")),
         );
     }
-    if let Some(StaticCredentials { access_key, secret }) = &config.credentials {
-        loader = loader.credentials_provider(Credentials::from_keys(access_key, secret, None));
+    if let Some(provider) = &config.credentials {
+        loader = loader.credentials_provider(provider.clone());
     }
     let found = loader.load().await;
     let endpoint = endpoint.or_else(|| found.endpoint_url().map(str::to_owned));
@@ -176,10 +196,9 @@ pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> 
             ));
         }
     };
-    if let Some(url) = &endpoint
-        && !(url.starts_with("http://") || url.starts_with("https://"))
-    {
-        return Err(config.wrong(format!("the endpoint {url} must begin with http:// or https://")));
+    if let Some(url) = &endpoint {
+        // Also where the environment or a profile named it.
+        endpoint::check(url).map_err(|why| config.wrong(why))?;
     }
     let place = endpoint.clone().unwrap_or_else(|| format!("AWS S3 in {region}"));
     let settings = settings(Builder::from(&found).region(region), config, endpoint);
@@ -212,16 +231,6 @@ fn settings(builder: Builder, config: &S3Config, endpoint: Option<String>) -> Bu
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn debug_output_holds_no_secrets() {
-        let config = S3Config::new("b").credentials("AKIAEXAMPLE", "very-secret");
-        let shown = format!("{config:?} {config:#?}");
-        assert!(
-            !shown.contains("AKIAEXAMPLE") && !shown.contains("very-secret"),
-            "{shown}"
-        );
-    }
 
     #[tokio::test]
     async fn bad_settings_are_named_before_anything_is_sent() {

@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::{box_error::BoxError, client::interceptors::dyn_dispatch_hint};
 use aws_smithy_types::date_time::{DateTime, Format};
 
+use super::credentials::Carried;
 use crate::store::{
     ETag,
     meter::{RequestClass, RequestMeter},
@@ -22,6 +23,7 @@ use crate::store::{
 pub(super) struct Seen {
     transmitted: AtomicBool,
     etag: OnceLock<ETag>,
+    carried: OnceLock<Carried>,
 }
 
 impl Seen {
@@ -29,6 +31,14 @@ impl Seen {
     pub(super) fn transmitted(&self) -> bool {
         // Acquire pairs with the interceptor's release; the call's future has ended or was dropped by now.
         self.transmitted.load(Ordering::Acquire)
+    }
+
+    /// The text without what of the credentials the request carried.
+    pub(super) fn strike_from(&self, text: String) -> String {
+        match self.carried.get() {
+            Some(carried) => carried.strike_from(text),
+            None => text,
+        }
     }
 
     /// The ETag header of the answer, byte for byte.
@@ -80,10 +90,12 @@ impl Intercept for Transmit {
 
     fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // It is signed by now, and this is the one attempt.
+        let _ = self.seen.carried.set(Carried::by(context.request().headers()));
         self.seen.transmitted.store(true, Ordering::Release);
         self.meter.count(self.class);
         self.meter.count_bytes(self.class, self.bytes);

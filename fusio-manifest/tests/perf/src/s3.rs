@@ -3,6 +3,7 @@
 pub mod accounting;
 mod backend;
 mod call;
+pub mod credentials;
 mod digest;
 pub mod embedded;
 mod endpoint;

@@ -5,6 +5,7 @@
 
 use std::{ffi::OsStr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use fusio_manifest::S3Config;
 use thiserror::Error;
 
 use crate::{
@@ -363,9 +364,15 @@ fn real_store(given: &Given) -> Result<StoreSettings, SettingsError> {
     let bucket = given.parse("PERF_S3_BUCKET", bucket_name, || {
         "3 to 63 of a-z, 0-9, dot and hyphen".to_owned()
     })?;
-    let endpoint = given.parse("PERF_S3_ENDPOINT", endpoint_url, || {
-        "a URL that begins with http:// or https://".to_owned()
-    })?;
+    let endpoint = given.owned("PERF_S3_ENDPOINT");
+    if let Some(url) = &endpoint {
+        // Not with its value, as other settings are refused: it may be one that holds credentials.
+        let checked = S3Config::new("any").endpoint(url).validate();
+        checked.map_err(|error| SettingsError::Contradiction {
+            problem: format!("PERF_S3_ENDPOINT is not allowed: {}", error.message),
+            remedy: "correct it, or unset it to go without it".to_owned(),
+        })?;
+    }
     Ok(StoreSettings::S3 {
         bucket: bucket.ok_or_else(|| SettingsError::Contradiction {
             problem: "PERF_STORE=s3 needs a bucket".to_owned(),
@@ -379,13 +386,6 @@ fn real_store(given: &Given) -> Result<StoreSettings, SettingsError> {
 fn bucket_name(text: &str) -> Option<String> {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     ((3..=63).contains(&text.len()) && text.chars().all(letters)).then(|| text.to_owned())
-}
-
-fn endpoint_url(text: &str) -> Option<String> {
-    let host = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"))?;
-    (!host.is_empty()).then(|| text.to_owned())
 }
 
 /// The ranges above keep any given number within what a `Duration` holds.

@@ -4,8 +4,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Store, SeededEntropy,
-    store::{ListPage, Store},
+    Clock, Entropy as _, OsEntropy, RequestCounts, RequestMeter, S3Store, SeededEntropy, store::Store,
 };
 
 use crate::{
@@ -23,8 +22,10 @@ use crate::{
 
 pub use address::Address;
 use address::{EMBEDDED_ACCESS_KEY, EMBEDDED_BUCKET, EMBEDDED_SECRET};
+use leftovers::{delete_below, runs_of};
 
 mod address;
+mod leftovers;
 
 /// All runs work below this, so that what a killed one left is found by the next.
 const ROOT: &str = "fusio-manifest-perf/";
@@ -298,8 +299,16 @@ async fn leftovers(s3: &S3Store, settings: &Settings, clock: &dyn Clock) -> Resu
         }
     );
     let pause = async |span| clock.sleep(span).await;
-    let page = preflight::reach(s3, ROOT, create_bucket, pause).await?;
-    Ok(runs_of(&page))
+    let mut page = preflight::reach(s3, ROOT, create_bucket, pause).await?;
+    // Pages may be full of what is nobody's.
+    while let (true, Some(last)) = (page.more && runs_of(ROOT, &page).is_empty(), page.objects.last()) {
+        let after = last.key.clone();
+        page = s3
+            .list(ROOT, Some(&after))
+            .await
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(runs_of(ROOT, &page))
 }
 
 /// Deletes what runs left in the bucket of the settings, whether they were killed or are still writing: it must have no
@@ -327,32 +336,5 @@ pub async fn delete_leftovers(settings: &Settings, clock: &dyn Clock) -> Result<
                 .map_err(|error| format!("{run} cannot be deleted: {}", error.message))?;
             deleted.push(run);
         }
-    }
-}
-
-/// The runs that keys below the root belong to.
-fn runs_of(page: &ListPage) -> Vec<String> {
-    let mut runs: Vec<String> = Vec::new();
-    for object in &page.objects {
-        let run = object
-            .key
-            .strip_prefix(ROOT)
-            .and_then(|rest| rest.split('/').next());
-        let prefix = format!("{ROOT}{}/", run.unwrap_or_default());
-        if runs.last() != Some(&prefix) {
-            runs.push(prefix);
-        }
-    }
-    runs
-}
-
-async fn delete_below(store: &dyn Store, prefix: &str) -> Result<(), fusio_manifest::StoreError> {
-    loop {
-        let page = store.list(prefix, None).await?;
-        if page.objects.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
-        store.delete(&keys).await?;
     }
 }

@@ -96,6 +96,30 @@ fn a_damaged_or_late_upload_may_be_sent_again() {
 }
 
 #[test]
+fn what_is_said_of_credentials_is_a_refusal_with_the_remedy() {
+    for (status, code, remedy) in [
+        (400, "ExpiredToken", "aws sso login"),
+        (400, "TokenRefreshRequired", "aws sso login"),
+        (400, "InvalidToken", "session token"),
+        (403, "InvalidAccessKeyId", "session token"),
+        (403, "SignatureDoesNotMatch", "session token"),
+        (403, "RequestTimeTooSkewed", "clock"),
+    ] {
+        let error = sort(&refusal(status, code, "why"), true);
+        assert_eq!(
+            (error.kind, error.status),
+            (StoreErrorKind::Denied, Some(status)),
+            "{code}"
+        );
+        assert!(error.is_definite() && !error.is_transient(), "{code}");
+        assert!(
+            error.message.contains(code) && error.message.contains(remedy),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_redirect_names_the_region() {
     let mut raw = response(301);
     raw.headers_mut().insert("x-amz-bucket-region", "eu-west-1");

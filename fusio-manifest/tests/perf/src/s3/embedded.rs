@@ -4,11 +4,12 @@ use std::{
     error::Error, fmt, io, net::SocketAddr, sync::Arc, sync::mpsc, thread, thread::JoinHandle, time::Duration,
 };
 
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::service::S3ServiceBuilder;
 use tokio::sync::oneshot;
 
 use super::{
     backend::Backend,
+    credentials::{Accepted, KeyRing},
     endpoint::Endpoint,
     request_log::{RequestCounts, RequestSnapshot},
     server,
@@ -27,8 +28,8 @@ const WORKERS: usize = 2;
 /// How long a stop waits for what the workers are just computing.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// What an [`EmbeddedS3`] is started with.
-#[derive(Debug, Clone)]
+/// What an [`EmbeddedS3`] is started with. Where it listens is not among it: on 127.0.0.1 alone.
+#[derive(Clone)]
 pub struct EmbeddedConfig {
     /// The delay of each request.
     pub latency: LatencyProfile,
@@ -43,6 +44,18 @@ pub struct EmbeddedConfig {
     pub access_key: String,
     /// The same of the secret key.
     pub secret_key: String,
+}
+
+impl fmt::Debug for EmbeddedConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the keys.
+        f.debug_struct("EmbeddedConfig")
+            .field("latency", &self.latency)
+            .field("faults", &self.faults)
+            .field("seed", &self.seed)
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A running endpoint, empty at first, gone with all its objects when dropped.
@@ -63,6 +76,7 @@ pub struct EmbeddedConfig {
 pub struct EmbeddedS3 {
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
+    keys: KeyRing,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -102,7 +116,8 @@ impl EmbeddedS3 {
             return Err(failed("S3 allows no bucket of this name")(error));
         }
         let delays = TimerThread::start("perf-s3-delay").map_err(failed("the thread for delays"))?;
-        let endpoint = Arc::new(build(config, delays));
+        let keys = KeyRing::default();
+        let endpoint = Arc::new(build(config, delays, &keys));
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::sync_channel(1);
         let served = Arc::clone(&endpoint);
@@ -115,6 +130,7 @@ impl EmbeddedS3 {
         Ok(Self {
             address,
             endpoint,
+            keys,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -123,6 +139,12 @@ impl EmbeddedS3 {
     /// The URL for clients; use path-style addressing.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on takes these credentials and no others, whatever it was started with. Those that it took before are
+    /// refused as expired: 400 ExpiredToken, as S3 does.
+    pub fn accept(&self, credentials: Vec<Accepted>) {
+        self.keys.accept(credentials);
     }
 
     /// Replaces the plan of faults: its windows, counts and draws begin now. Requests that have arrived
@@ -157,11 +179,17 @@ impl Drop for EmbeddedS3 {
     }
 }
 
-fn build(config: EmbeddedConfig, delays: TimerThread) -> Endpoint {
+fn build(config: EmbeddedConfig, delays: TimerThread, keys: &KeyRing) -> Endpoint {
     let backend = Backend::default();
     backend.buckets.create(&config.bucket);
     let mut service = S3ServiceBuilder::new(backend);
-    service.set_auth(SimpleAuth::from_single(config.access_key, config.secret_key));
+    keys.accept(vec![Accepted {
+        access_key: config.access_key,
+        secret_key: config.secret_key,
+        session_token: None,
+    }]);
+    service.set_auth(keys.clone());
+    service.set_access(keys.clone());
     Endpoint::new(
         service.build(),
         config.latency,

@@ -157,6 +157,29 @@ fn a_value_that_is_not_one_is_refused_with_what_is() {
 }
 
 #[test]
+fn an_endpoint_with_credentials_is_refused_and_not_repeated() {
+    let store = [("PERF_STORE", "s3"), ("PERF_S3_BUCKET", "bucket")];
+    for url in [
+        "http://user:canary@host",
+        "http://canary@host:1",
+        "user:canary@host",
+        "http://host/?token=canary",
+    ] {
+        let message = refusal(&[store.as_slice(), &[("PERF_S3_ENDPOINT", url)]].concat());
+        assert!(
+            message.starts_with("PERF_S3_ENDPOINT is not allowed: "),
+            "{message}"
+        );
+        assert!(!message.contains("canary"), "{message}");
+    }
+    let message = refusal(&[store.as_slice(), &[("PERF_S3_ENDPOINT", "localhost:9000")]].concat());
+    assert!(
+        message.contains("localhost:9000 must begin with http://"),
+        "{message}"
+    );
+}
+
+#[test]
 fn contradictions_say_what_to_do() {
     let bucket = ("PERF_S3_BUCKET", "bucket");
     for name in ["PERF_LATENCY", "PERF_FAULTS"] {

@@ -17,6 +17,7 @@ use crate::{
 mod conditions;
 mod faults;
 mod objects;
+mod signatures;
 
 const BUCKET: &str = "bucket";
 
