@@ -99,3 +99,9 @@ fn test_mutants() {
 fn test_knee() {
     pass(scenario::knee());
 }
+
+#[test]
+#[ignore = "works for half an hour"]
+fn test_soak() {
+    pass(scenario::soak("test_soak"));
+}

@@ -7,11 +7,11 @@
 pub(crate) mod crew;
 mod doomed;
 pub(crate) mod final_collection;
-mod journal;
-mod order;
+pub(crate) mod journal;
+pub(crate) mod order;
 pub(crate) mod points;
-mod process;
-mod stored_head;
+pub(crate) mod process;
+pub(crate) mod stored_head;
 
 pub(crate) use journal::Told;
 pub(crate) use order::ordered;

@@ -43,6 +43,7 @@ pub mod scenario;
 pub mod schedule;
 pub mod settings;
 pub mod simulate;
+mod soak;
 pub mod statistics;
 pub mod store_under_test;
 pub mod summary;

@@ -23,6 +23,7 @@ mod mutants;
 mod scale;
 mod shared_reads;
 mod simulation;
+mod soak;
 mod sweep;
 
 pub use contention::ContentionFields;
@@ -35,6 +36,7 @@ pub use mutants::{MutantFate, MutantsFields};
 pub use scale::{ScaleFields, TenMillionFields};
 pub use shared_reads::{SharedReadsFields, SharedReadsPoint};
 pub use simulation::SimulationFields;
+pub use soak::{SoakFields, SoakTrend};
 pub use sweep::SweepFields;
 
 /// What a scenario came to.

@@ -41,8 +41,10 @@ pub use requests::requests;
 pub use scale::scale;
 pub use shared_reads::shared_reads;
 pub use simulation::simulation;
+pub use soak::{soak, soak_given};
 pub use sweep::sweep;
 
+mod aftermath;
 mod against;
 mod baseline;
 mod by_turns;
@@ -65,6 +67,7 @@ mod requests;
 mod scale;
 mod shared_reads;
 mod simulation;
+mod soak;
 mod sweep;
 #[cfg(test)]
 mod tests;

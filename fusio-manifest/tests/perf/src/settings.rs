@@ -244,6 +244,14 @@ impl StoreSettings {
         }
     }
 
+    /// The latency profile of a store that has one.
+    pub fn latency_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Embedded { latency, .. } | Self::Simulated { latency, .. } => Some(latency),
+            Self::S3 { .. } => None,
+        }
+    }
+
     /// Its name in `PERF_STORE` and in results.
     pub fn name(&self) -> &'static str {
         match self {

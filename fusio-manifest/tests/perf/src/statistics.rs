@@ -3,3 +3,4 @@
 pub mod distribution;
 pub mod ranks;
 pub mod time_blocks;
+pub mod trend;

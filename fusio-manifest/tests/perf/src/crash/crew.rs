@@ -22,6 +22,9 @@ use crate::store_under_test::Address;
 /// comes to a point once in seconds are told of all.
 const POINTS_EACH: usize = 2;
 
+/// Longer than the retention: some of the states that are held expire.
+const HELD_MAX: Duration = Duration::from_millis(1_500);
+
 /// So many processes may end by themselves before nothing more is started: each is a failure.
 const ENDED_MAX: usize = 8;
 
@@ -273,9 +276,15 @@ impl Crew {
             },
             pool: self.plan.pool,
             points: self.points_for(role, slot).iter().map(Point::to_string).collect(),
+            held_max: HELD_MAX,
             mutant: self.plan.mutant.clone(),
         };
-        let mut child = command(&self.plan.test, &order, &self.errors(number))?.spawn()?;
+        let mut child = command(
+            &self.plan.test,
+            (VARIABLE, &serde_json::to_string(&order)?),
+            &self.errors(number),
+        )?
+        .spawn()?;
         self.started += 1;
         Ok(Some(Living {
             input: child.stdin.take(),
@@ -351,8 +360,8 @@ fn share_out(open: &mut Vec<(u32, Point)>, slot: u32, founders: u32) {
     }
 }
 
-/// This program once more, as one of its processes.
-fn command(test: &str, order: &Order, errors: &Path) -> io::Result<Command> {
+/// This program once more, as a process that runs this test with its order in this variable.
+pub(crate) fn command(test: &str, (variable, order): (&str, &str), errors: &Path) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args([
@@ -362,7 +371,7 @@ fn command(test: &str, order: &Order, errors: &Path) -> io::Result<Command> {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(VARIABLE, serde_json::to_string(order)?)
+        .env(variable, order)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(File::create(errors)?);

@@ -20,7 +20,7 @@ use crate::history::{ClientId, History, Operation, OperationId, OperationKind, O
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// An operation begins; nothing of it was sent.
     Invoked {
         operation: u64,
@@ -48,13 +48,13 @@ pub(super) enum Event {
 
 /// A process's own file of events.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     file: File,
     operations: AtomicU64,
 }
 
 impl Journal {
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: OpenOptions::new().append(true).create_new(true).open(path)?,
             operations: AtomicU64::new(0),
@@ -62,7 +62,7 @@ impl Journal {
     }
 
     /// Ends the process if it cannot be written: what is not put down must not be done.
-    pub(super) fn put_down(&self, event: &Event) {
+    pub(crate) fn put_down(&self, event: &Event) {
         let line = serde_json::to_vec(event)
             .map_err(io::Error::from)
             .and_then(|mut line| {
@@ -76,7 +76,7 @@ impl Journal {
     }
 
     /// An operation begins.
-    pub(super) fn invoke(&self, client: u32, kind: OperationKind, writes: Vec<Write>) -> u64 {
+    pub(crate) fn invoke(&self, client: u32, kind: OperationKind, writes: Vec<Write>) -> u64 {
         let operation = self.operations.fetch_add(1, Ordering::Relaxed);
         self.put_down(&Event::Invoked {
             operation,
@@ -89,7 +89,7 @@ impl Journal {
     }
 
     /// It was answered, just now.
-    pub(super) fn answer(&self, operation: u64, reads: Vec<Read>, outcome: Outcome) {
+    pub(crate) fn answer(&self, operation: u64, reads: Vec<Read>, outcome: Outcome) {
         self.put_down(&Event::Answered {
             operation,
             at: now(),
@@ -98,23 +98,23 @@ impl Journal {
         });
     }
 
-    pub(super) fn did(&self, what: &str) {
+    pub(crate) fn did(&self, what: &str) {
         self.put_down(&Event::Did {
             what: what.to_owned(),
         });
     }
 
-    pub(super) fn failed(&self, what: impl Into<String>) {
+    pub(crate) fn failed(&self, what: impl Into<String>) {
         self.put_down(&Event::Failed { what: what.into() });
     }
 
-    pub(super) fn wrong(&self, what: impl Into<String>) {
+    pub(crate) fn wrong(&self, what: impl Into<String>) {
         self.put_down(&Event::Wrong { what: what.into() });
     }
 }
 
 /// Nanoseconds on the machine's monotonic clock, which all processes share.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     nanos(SystemClock.now())
 }
 
@@ -123,7 +123,7 @@ fn nanos(span: Duration) -> u64 {
 }
 
 /// The whole lines of a journal; none if its process died before it made one. An error is one line.
-pub(super) fn read(path: &Path) -> Result<Vec<Event>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Event>, String> {
     let text = whole_lines(path)?;
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| event(path, line)).collect()
@@ -170,7 +170,7 @@ pub(crate) struct Told {
 
 impl Told {
     /// Adds what one process did.
-    pub(super) fn add(&mut self, events: Vec<Event>) {
+    pub(crate) fn add(&mut self, events: Vec<Event>) {
         let mut own: BTreeMap<u64, Operation> = BTreeMap::new();
         for event in events {
             match event {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::store_under_test::Address;
 
 /// The variable that holds the order. Its name does not begin like those of settings, which are refused if unknown.
-pub(super) const VARIABLE: &str = "MANIFEST_PERF_PROCESS";
+pub(crate) const VARIABLE: &str = "MANIFEST_PERF_PROCESS";
 
 /// What a process does all its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,9 +25,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(super) const ALL: [Self; 4] = [Self::Writer, Self::Reader, Self::Maintainer, Self::Founder];
+    pub(crate) const ALL: [Self; 4] = [Self::Writer, Self::Reader, Self::Maintainer, Self::Founder];
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Writer => "writer",
             Self::Reader => "reader",
@@ -39,28 +39,30 @@ impl Role {
 
 /// What one process is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Order {
-    pub(super) role: Role,
+pub(crate) struct Order {
+    pub(crate) role: Role,
     /// Which of its role it is; whoever takes its place has the same one.
-    pub(super) slot: u32,
+    pub(crate) slot: u32,
     /// No other process of the run has this one.
-    pub(super) number: u32,
-    pub(super) address: Address,
-    pub(super) prefix: String,
-    pub(super) journal: PathBuf,
-    pub(super) seed: u64,
+    pub(crate) number: u32,
+    pub(crate) address: Address,
+    pub(crate) prefix: String,
+    pub(crate) journal: PathBuf,
+    pub(crate) seed: u64,
     /// Pause after each operation.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
     /// Keys that transactions share.
-    pub(super) pool: u32,
+    pub(crate) pool: u32,
+    /// States that it holds are read again after at most this.
+    pub(crate) held_max: Duration,
     /// Where it dies, by name: at the first of these points that it comes to.
-    pub(super) points: Vec<String>,
+    pub(crate) points: Vec<String>,
     /// How its engine is broken, by name, if it is.
-    pub(super) mutant: Option<String>,
+    pub(crate) mutant: Option<String>,
 }
 
 impl Order {
-    pub(super) fn mutant(&self) -> Option<Mutant> {
+    pub(crate) fn mutant(&self) -> Option<Mutant> {
         let named = self.mutant.as_deref()?;
         Mutant::ALL
             .into_iter()
@@ -77,4 +79,4 @@ pub(crate) fn ordered() -> Option<Result<Ordered, String>> {
 
 /// An order that was found in the environment.
 #[derive(Debug)]
-pub(crate) struct Ordered(pub(super) Order);
+pub(crate) struct Ordered(pub(crate) Order);

@@ -2,8 +2,8 @@
 
 mod founder;
 mod maintainer;
-mod reader;
-mod writer;
+pub(crate) mod reader;
+pub(crate) mod writer;
 
 use std::{
     collections::BTreeSet,
@@ -56,6 +56,11 @@ pub(crate) fn carry_out(ordered: Result<Ordered, String>) -> ! {
             .map_err(|error| format!("no runtime: {error}"))?;
         runtime.block_on(live(order, stop))
     });
+    end_with(done)
+}
+
+/// Ends this process, and tells its parent why if it could not do its work.
+pub(crate) fn end_with(done: Result<(), String>) -> ! {
     match done {
         Ok(()) => exit(0),
         Err(why) => {
@@ -66,7 +71,7 @@ pub(crate) fn carry_out(ordered: Result<Ordered, String>) -> ! {
 }
 
 /// Standard input ends when the parent says so, and when the parent is gone, however that came.
-fn stop_at_end_of_input() -> Interrupt {
+pub(crate) fn stop_at_end_of_input() -> Interrupt {
     let stop = Interrupt::new();
     let told = stop.clone();
     thread::spawn(move || {
@@ -113,7 +118,7 @@ async fn live(order: Order, stop: Interrupt) -> Result<(), String> {
 }
 
 /// One process, as all roles have it.
-struct Process {
+pub(crate) struct Process {
     order: Order,
     store: Arc<dyn Store>,
     phase: Arc<Phase>,
@@ -123,6 +128,23 @@ struct Process {
 }
 
 impl Process {
+    /// One that lives until it is told to stop, with a journal that it shares.
+    pub(crate) fn undying(
+        order: Order,
+        store: Arc<dyn Store>,
+        journal: Arc<Journal>,
+        stop: Interrupt,
+    ) -> Self {
+        Self {
+            store,
+            phase: Arc::default(),
+            rng: Mutex::new(StdRng::seed_from_u64(order.seed)),
+            order,
+            journal,
+            stop,
+        }
+    }
+
     fn options(&self) -> Options {
         let maintains = self.order.role == Role::Maintainer || self.order.slot == 0;
         Options {
@@ -152,7 +174,7 @@ impl Process {
     }
 
     /// Puts down that something failed: as it may, or as no kill excuses.
-    fn note(&self, doing: &str, error: &Error) {
+    pub(crate) fn note(&self, doing: &str, error: &Error) {
         if is_wrong(error.kind()) {
             self.wrong(format!("{doing}: {error}"));
         } else {
@@ -180,7 +202,7 @@ impl Process {
         self.pause(self.order.pause * share / 100).await;
     }
 
-    fn draw(&self, range: std::ops::Range<u32>) -> u32 {
+    pub(crate) fn draw(&self, range: std::ops::Range<u32>) -> u32 {
         self.rng.lock().random_range(range)
     }
 

@@ -84,7 +84,7 @@ struct Collection {
 
 /// What a HEAD references, and how far it is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct StoredHead {
+pub(crate) struct StoredHead {
     manifest: u128,
     meta: Meta,
     log: Log,
@@ -111,7 +111,7 @@ pub(super) struct Differences {
 
 impl StoredHead {
     /// None if these bytes are no HEAD.
-    pub(super) fn decode(mut object: Bytes) -> Option<Self> {
+    pub(crate) fn decode(mut object: Bytes) -> Option<Self> {
         const HEADER_BYTES: usize = 40;
         let header = object.split_to_checked(HEADER_BYTES)?;
         if header.get(..5)? != b"FMAN\x01" {
@@ -163,7 +163,7 @@ impl StoredHead {
     }
 
     /// The keys of all objects that it references, below the prefix of the manifest.
-    pub(super) fn referenced(&self) -> BTreeSet<String> {
+    pub(crate) fn referenced(&self) -> BTreeSet<String> {
         let tables = self.runs.runs.iter().flat_map(|run| &run.tables);
         let log = self.log.live.iter().map(|item| ("log", &item.object));
         let tables = tables.map(|table| ("table", &table.object));

@@ -9,6 +9,7 @@ mod by_rate;
 mod floor;
 mod percentiles;
 mod response;
+mod soak;
 mod timeline;
 
 /// The plots of a run.
@@ -26,6 +27,7 @@ impl Figures {
         let cells = &files.cells;
         let mut overview = by_rate::figures(cells);
         overview.extend(floor::figures(cells));
+        overview.extend(soak::figures(&files.soak));
         let by_cell = cells.iter().filter_map(|cell| {
             let figures = of_cell(files, cell, cells.len() == 1);
             (!figures.is_empty()).then(|| (cell.label().to_owned(), figures))

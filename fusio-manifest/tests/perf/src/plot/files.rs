@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::PlotError;
+use crate::soak::Row;
 
 mod cell;
 mod interval_log;
@@ -18,12 +19,17 @@ pub(super) mod sample;
 pub(super) use cell::{Cell, Percentiles};
 pub(super) use interval_log::{Interval, Log, Role, Track};
 
+/// Its rows are intervals and no cells.
+const SOAK_CSV: &str = "test_soak.csv";
+
 /// The files of a run, and what could not be read of them.
 #[derive(Debug, Default)]
 pub(super) struct RunFiles {
     /// The result line; none if there is no such file.
     pub(super) result: Option<Value>,
     pub(super) cells: Vec<Cell>,
+    /// The intervals of a soak; empty of other runs.
+    pub(super) soak: Vec<Row>,
     /// The interval logs, merged; empty if there are none.
     pub(super) log: Log,
     /// What is not there, and so is not drawn. A line each.
@@ -43,7 +49,10 @@ impl RunFiles {
         let beside = |name: &str| name.ends_with("_detail.csv") || name.ends_with("_repeats.csv");
         let csvs = ending(".csv").filter(|name| !beside(name));
         for name in csvs {
-            files.read_cells(folder, name);
+            match name == SOAK_CSV {
+                true => files.read_soak(folder, name),
+                false => files.read_cells(folder, name),
+            }
         }
         for name in ending(".hlog") {
             let read = read_text(&folder.join(name)).and_then(|text| files.log.read(&text));
@@ -51,7 +60,11 @@ impl RunFiles {
                 files.damaged.push(format!("{name}: {why}"));
             }
         }
-        if files.result.is_none() && files.cells.is_empty() && files.damaged.is_empty() {
+        if files.result.is_none()
+            && files.cells.is_empty()
+            && files.soak.is_empty()
+            && files.damaged.is_empty()
+        {
             return Err(PlotError::Nothing(folder.to_owned()));
         }
         files.say_what_is_missing();
@@ -68,6 +81,13 @@ impl RunFiles {
                 Ok(_) => {}
                 Err(why) => self.damaged.push(format!("{name}: {why}")),
             }
+        }
+    }
+
+    fn read_soak(&mut self, folder: &Path, name: &str) {
+        match read_text(&folder.join(name)).and_then(|text| soak_rows(&text)) {
+            Ok(rows) => self.soak = rows,
+            Err(why) => self.damaged.push(format!("{name}: {why}")),
         }
     }
 
@@ -101,7 +121,7 @@ impl RunFiles {
         if self.result.is_none() && !damaged(".result.json:") {
             missing.push("no .result.json: verdict and reason are not known".to_owned());
         }
-        if self.cells.is_empty() && !damaged(".csv:") {
+        if self.cells.is_empty() && self.soak.is_empty() && !damaged(".csv:") {
             missing.push("no CSV: this scenario measures no cell, so there is nothing to plot".to_owned());
         }
         if self.log.is_empty() && !damaged(".hlog:") && !self.cells.is_empty() {
@@ -123,6 +143,17 @@ impl RunFiles {
     /// A column of the details that is the same for all cells, if it is known.
     pub(super) fn detail(&self, name: &str) -> Option<&str> {
         self.cells.first()?.detail(name)
+    }
+}
+
+fn soak_rows(text: &str) -> Result<Vec<Row>, String> {
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize();
+    let rows: Result<Vec<Row>, csv::Error> = rows.collect();
+    let rows =
+        rows.map_err(|error| format!("not a CSV of intervals: {}", error.to_string().replace('\n', " ")))?;
+    match rows.is_empty() {
+        true => Err("it has no row".to_owned()),
+        false => Ok(rows),
     }
 }
 

@@ -2,13 +2,13 @@
 //! requests, and replaced. Nothing that was acknowledged may be missing, nothing be there twice, and one collection must
 //! leave nothing that nothing references.
 
-use std::{ffi::OsStr, io::Write as _, sync::Arc, time::Duration};
+use std::{ffi::OsStr, io::Write as _, time::Duration};
 
-use fusio_manifest::{Mutant, store::Store};
+use fusio_manifest::Mutant;
 
 use super::{
-    Context, Ended, Plan, class, conclude::write_evidence, judge::Judgement, lifecycle::from_environment,
-    reason, run_given,
+    Context, Ended, Plan, aftermath::store, class, conclude::write_evidence, judge::Judgement,
+    lifecycle::from_environment, reason, run_given,
 };
 use crate::{
     checker::{ViolationKind, account},
@@ -198,10 +198,6 @@ async fn prepare(context: &Context, test: &str, mutant: Option<Mutant>) -> Resul
         reader_pause: Duration::from_secs_f64(1.0 / load.reader_rate),
         mutant: mutant.map(|mutant| format!("{mutant:?}")),
     })
-}
-
-fn store(context: &Context) -> Arc<dyn Store> {
-    context.store.store(&context.store.meters.other)
 }
 
 async fn kill_and_replace(context: &Context, mut crew: Crew) -> Result<Left, String> {

@@ -37,10 +37,12 @@ pub(super) async fn live(process: &Process) -> Result<(), String> {
     Ok(())
 }
 
-struct Reader<'a> {
-    process: &'a Process,
-    manifest: &'a Manifest,
-    pins: u32,
+/// What a reader does with a handle, and puts down in the journal of its process.
+pub(crate) struct Reader<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) manifest: &'a Manifest,
+    /// How many states it has pinned: each pin has a name of its own.
+    pub(crate) pins: u32,
 }
 
 impl Reader<'_> {
@@ -93,7 +95,7 @@ impl Reader<'_> {
     }
 
     /// One look at the newest state.
-    async fn read(&self) {
+    pub(crate) async fn read(&self) {
         let operation = self.invoke(OperationKind::Read);
         let (snapshot, read) = match self.manifest.snapshot(Freshness::Latest).await {
             Ok(snapshot) => (Some(snapshot.txn()), read_all(&snapshot, self.asks()).await),
@@ -103,7 +105,7 @@ impl Reader<'_> {
     }
 
     /// One state, read twice with some time between: longer than the retention now and then.
-    async fn hold(&self) {
+    pub(crate) async fn hold(&self) {
         let operation = self.invoke(OperationKind::Read);
         let (snapshot, read) = match self.manifest.snapshot(Freshness::Latest).await {
             Ok(snapshot) => (Some(snapshot.txn()), self.read_twice(&snapshot, &snapshot).await),
@@ -114,14 +116,15 @@ impl Reader<'_> {
 
     async fn read_twice(&self, first: &Snapshot, second: &Snapshot) -> Result<Vec<Read>, Error> {
         let mut reads = read_all(first, self.asks()).await?;
-        let span = Duration::from_millis(self.process.draw(50..1_500).into());
-        self.process.pause(span).await;
+        let longest = self.process.order.held_max;
+        let share = f64::from(self.process.draw(30..1_000)) / 1_000.0;
+        self.process.pause(longest.mul_f64(share)).await;
         reads.extend(read_all(second, self.asks()).await?);
         Ok(reads)
     }
 
     /// A state that is pinned, opened by its name, and released.
-    async fn pin(&mut self) {
+    pub(crate) async fn pin(&mut self) {
         self.pins += 1;
         let name = format!(
             "{}{}-{}",
@@ -180,7 +183,7 @@ impl Reader<'_> {
     }
 
     /// Whatever pin there is: a consistent state, which may be old.
-    async fn read_pin_of_another(&self) {
+    pub(crate) async fn read_pin_of_another(&self) {
         let pins = match self.manifest.pins().await {
             Ok(pins) => pins,
             Err(error) => return self.process.note("list pins", &error),

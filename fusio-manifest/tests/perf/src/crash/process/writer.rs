@@ -11,6 +11,10 @@ use crate::{
     target::{Ask, engine::attempt},
 };
 
+/// A transaction of more writes is a large one.
+pub(crate) const SMALL_WRITES_MAX: usize = 4;
+
+const _: () = assert!(LARGE_WRITES as usize > SMALL_WRITES_MAX);
 const _: () = assert!(LARGE_WRITES as usize * LARGE_VALUE_BYTES > LARGE_BYTES);
 
 pub(super) async fn live(process: &Process) -> Result<(), String> {
@@ -27,7 +31,8 @@ async fn write(process: &Process, manifest: &Manifest, task: u32) {
     let mut number = 0;
     while !process.stop.is_set() {
         number += 1;
-        let (asks, writes) = draw(process, client, number);
+        let (asks, mut writes) = draw(process, client, number);
+        writes.push(mark(client, number));
         let operation = process
             .journal
             .invoke(client, OperationKind::Commit, writes.clone());
@@ -41,14 +46,14 @@ async fn write(process: &Process, manifest: &Manifest, task: u32) {
 }
 
 /// What a transaction reads and writes. Values are unlike any other.
-fn draw(process: &Process, client: u32, number: u32) -> (Vec<Ask>, Vec<Write>) {
+pub(crate) fn draw(process: &Process, client: u32, number: u32) -> (Vec<Ask>, Vec<Write>) {
     let value = |place: u32| Bytes::from(format!("{client}.{number}.{place}"));
     let put = |place: u32, key: Bytes| Write {
         key,
         value: Some(value(place)),
     };
     let key = process.pool_key();
-    let (asks, mut writes) = match process.draw(0..100) {
+    match process.draw(0..100) {
         0..40 => {
             let keys = (0..process.draw(1..4)).map(|place| put(place, process.pool_key()));
             (Vec::new(), keys.collect())
@@ -68,7 +73,5 @@ fn draw(process: &Process, client: u32, number: u32) -> (Vec<Ask>, Vec<Write>) {
             });
             (Vec::new(), large.collect())
         }
-    };
-    writes.push(mark(client, number));
-    (asks, writes)
+    }
 }
