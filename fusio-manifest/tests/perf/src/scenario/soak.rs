@@ -26,9 +26,9 @@ mod watch;
 const USUAL_DURATION: Duration = Duration::from_secs(1_800);
 const USUAL_WRITERS: u32 = 4;
 const USUAL_READERS: u32 = 4;
-const USUAL_WRITER_RATE: f64 = 2.5;
-const USUAL_READER_RATE: f64 = 5.0;
-const USUAL_KEYS: u32 = 1_000;
+const USUAL_WRITER_RATE: f64 = 4.0;
+const USUAL_READER_RATE: f64 = 10.0;
+const USUAL_KEYS: u32 = 300;
 /// Commits of 10 ms: with them thousands fit into the time.
 const USUAL_LATENCY: &str = "s3-express";
 /// Rows of a run, about: as many as a plot shows, each with enough commits for a percentile.

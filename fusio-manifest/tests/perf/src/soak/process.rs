@@ -42,6 +42,9 @@ const WRITER_HANDLES: u32 = 2;
 const READS_PER_KEPT: f64 = 5.0;
 /// Longer than the retention: some of the states that are held expire.
 const HELD_MAX: Duration = Duration::from_secs(4);
+/// Blocks in memory, of each handle: so few that they are full when trends begin to be judged. What lies in a cache was of
+/// tables that are gone, until other blocks drive it out, so it fills whatever there is to be read.
+const CACHE_BYTES: u64 = 1 << 20;
 /// How often resources are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -118,6 +121,7 @@ fn options(order: &Order, maintenance: Maintenance) -> Options {
     Options {
         shared: shared_settings(),
         maintenance,
+        cache_bytes: CACHE_BYTES,
         mutant: order.mutant(),
         ..Options::default()
     }

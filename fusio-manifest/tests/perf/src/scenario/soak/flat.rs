@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::{result::SoakTrend, soak::Row, statistics::trend::Trend};
 
 /// Trends of shorter runs are shown, and not judged: pools and caches are still filling.
-pub(super) const JUDGED_FROM: Duration = Duration::from_secs(300);
+pub(super) const JUDGED_FROM: Duration = Duration::from_secs(600);
 /// The part of a run that is not judged, and the shortest such time: connections are made, allocators and caches find
 /// their size.
 const WARM_UP: f64 = 1.0 / 6.0;
-const WARM_UP_MIN: Duration = Duration::from_secs(120);
+const WARM_UP_MIN: Duration = Duration::from_secs(240);
 /// A movement is one beyond so many of its standard errors.
 const ERRORS: f64 = 3.0;
 
@@ -310,7 +310,7 @@ mod tests {
             (files.median, files.growth.map(f64::round)),
             (Some(10.5), Some(19.0))
         );
-        assert_eq!(judged_from(Duration::from_secs(299)), None);
+        assert_eq!(judged_from(Duration::from_secs(599)), None);
         assert_eq!(judged_from(JUDGED_FROM), Some(WARM_UP_MIN));
         assert_eq!(judged_from(RUN), Some(Duration::from_secs(300)));
     }

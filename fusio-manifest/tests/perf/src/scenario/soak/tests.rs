@@ -20,7 +20,7 @@ fn what_was_given_stays_and_the_rest_is_this_scenarios_own() {
     );
     let said = said.unwrap().unwrap();
     assert!(
-        said.contains("a row every 1 s; trends are judged in runs of 300 s and more"),
+        said.contains("a row every 1 s; trends are judged in runs of 600 s and more"),
         "{said}"
     );
 }
