@@ -77,6 +77,9 @@ pub use verify::{
 };
 pub use watch::{Watch, WatchEvent, WatchFrom, WatchedCommit};
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod store;
 

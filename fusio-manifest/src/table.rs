@@ -17,6 +17,8 @@ pub(crate) use writer::{Built, TableWriter, lower_bound};
 mod block;
 mod filter;
 mod footer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzed;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -26,8 +26,8 @@ pub(super) const RAW_BYTES_MAX: usize = 16 * 1024 * 1024 + KEY_BYTES_MAX + VALUE
 
 /// Three varints.
 const ENTRY_HEADER_MAX: usize = 30;
-const CODEC_NONE: u8 = 0;
-const CODEC_ZSTD: u8 = 1;
+pub(super) const CODEC_NONE: u8 = 0;
+pub(super) const CODEC_ZSTD: u8 = 1;
 /// The level of compression: tables are written once by a process that has other things to do.
 const ZSTD_LEVEL: i32 = 3;
 

@@ -44,7 +44,7 @@ pub(crate) struct Footer {
 }
 
 impl Footer {
-    pub(super) fn encode(&self, manifest: ManifestId) -> Bytes {
+    pub(crate) fn encode(&self, manifest: ManifestId) -> Bytes {
         let blocks = self.blocks.iter().map(|block| wire::BlockReference {
             separator: block.separator.clone(),
             bytes: block.range.end - block.range.start,
