@@ -20,7 +20,7 @@ use crate::{
 };
 
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The backoff after an answer that asks for patience. Its caller's deadline bounds it, not a count: an outage
 /// that ends in time costs nobody an error.

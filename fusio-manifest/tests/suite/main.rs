@@ -74,6 +74,8 @@ mod reads;
 #[cfg(test)]
 mod reads_of_broken_heads;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 #[cfg(feature = "s3")]
