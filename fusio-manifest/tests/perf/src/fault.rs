@@ -44,14 +44,19 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::latency::RequestClass;
 
+mod fired;
 mod grammar;
 mod outage;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
-pub use self::grammar::ParseFaultsError;
 use self::pattern::KeyPattern;
+pub use self::{
+    fired::{FiredFaults, SLOT},
+    grammar::ParseFaultsError,
+    outage::Window,
+};
 
 /// What goes wrong in a run, and when. See the module for the text that it parses from and prints.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -219,6 +224,16 @@ impl FaultPlan {
             rules.remove(place);
         }
         Self { rules }
+    }
+
+    /// What the rule of this number, from 1, does: its action as the grammar writes it, with `after` before it where the
+    /// store has applied the request by then.
+    pub fn action_of(&self, rule: usize) -> Option<String> {
+        let rule = self.rules.get(rule.checked_sub(1)?)?;
+        Some(match rule.action {
+            FaultAction::After(disturbance) => format!("after {disturbance}"),
+            action => action.to_string(),
+        })
     }
 
     /// The state of a run that begins now.

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use crate::{
-    fault::{Disturbance, Fault, FaultAction, FaultPlan, FaultRequest, FaultState, FaultStatus},
+    fault::{Disturbance, Fault, FaultAction, FaultPlan, FaultRequest, FaultState, FaultStatus, FiredFaults},
     latency::{LatencyProfile, RequestClass},
 };
 
@@ -39,13 +39,19 @@ pub(crate) struct Injection {
 struct ActiveFaults {
     plan: FaultPlan,
     state: FaultState,
+    fired: FiredFaults,
     since: Moment,
 }
 
 impl ActiveFaults {
     fn new(plan: FaultPlan, seed: u64, since: Moment) -> Self {
         let state = plan.state(seed);
-        Self { plan, state, since }
+        Self {
+            plan,
+            state,
+            fired: FiredFaults::default(),
+            since,
+        }
     }
 }
 
@@ -95,17 +101,32 @@ impl Injection {
         *self.faults.lock() = ActiveFaults::new(plan, seed, now);
     }
 
+    /// What has fired since the plan was set.
+    pub(crate) fn fired(&self) -> FiredFaults {
+        self.faults.lock().fired.clone()
+    }
+
     /// A request with a body of so many bytes has arrived whole.
     pub(crate) fn meet(&self, request: &FaultRequest<'_>, bytes_in: u64, now: Moment) -> Met {
         let drawn = self
             .latency
             .draw(request.class, bytes_in, &mut *self.draws.lock());
         let mut faults = self.faults.lock();
-        let ActiveFaults { plan, state, since } = &mut *faults;
+        let ActiveFaults {
+            plan,
+            state,
+            fired,
+            since,
+        } = &mut *faults;
+        let elapsed = now.saturating_sub(*since);
+        let fault = plan.decide(request, elapsed, state);
+        if let Some(fault) = &fault {
+            fired.note(fault, elapsed);
+        }
         Met {
             class: request.class,
             drawn,
-            fault: plan.decide(request, now.saturating_sub(*since), state),
+            fault,
             since: *since,
         }
     }

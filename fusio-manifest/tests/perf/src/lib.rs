@@ -20,6 +20,7 @@ mod crash;
 pub mod environment;
 pub mod export;
 pub mod fault;
+pub mod faults_timeline;
 pub mod floor;
 pub mod history;
 mod injection;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use fusio_manifest::Moment;
+
 mod latencies;
 mod sample;
 mod series;
@@ -148,6 +150,10 @@ pub struct WriterMetrics {
     pub retries: AttemptCounts,
     /// Durations of the PUTs that lost their precondition, by when their write was due.
     pub lost_attempts: Timeline,
+    /// When PUTs were answered that lost their precondition, since the start of the measurement, and how long they took.
+    pub lost: Series,
+    /// The same of every PUT after the first of its write.
+    pub repeated: Series,
     /// How long each PUT was at risk, from the sending of the request that showed its base last to its own answer.
     pub windows: Latencies,
     /// Acknowledged writes of each writer.
@@ -163,7 +169,7 @@ impl WriterMetrics {
         self.acknowledged.count() + self.given_up.count() + self.failed.count() + self.unknown.count()
     }
 
-    fn record(&mut self, sample: &WriteSample) {
+    fn record(&mut self, sample: &WriteSample, t0: Moment) {
         let times = match sample.outcome {
             WriteOutcome::Acknowledged => &mut self.acknowledged,
             WriteOutcome::GivenUp => &mut self.given_up,
@@ -180,10 +186,13 @@ impl WriterMetrics {
         for (place, attempt) in sample.attempts.iter().enumerate() {
             self.attempts.count(attempt.outcome);
             self.windows.record(attempt.window);
+            let answered = (attempt.sent + attempt.duration).saturating_sub(t0);
             if place > 0 {
                 self.retries.count(attempt.outcome);
+                self.repeated.push(answered, attempt.duration);
             }
             if attempt.outcome.lost_precondition() {
+                self.lost.push(answered, attempt.duration);
                 self.lost_attempts.record(sample.due, attempt.duration);
                 self.losing_streak += 1;
                 self.losing_streak_max = self.losing_streak_max.max(self.losing_streak);
@@ -202,6 +211,8 @@ impl WriterMetrics {
         self.attempts.merge(&other.attempts);
         self.retries.merge(&other.retries);
         self.lost_attempts.merge(&other.lost_attempts);
+        self.lost.merge(&other.lost);
+        self.repeated.merge(&other.repeated);
         self.windows.merge(&other.windows);
         self.acknowledged_by_writer.extend(&other.acknowledged_by_writer);
         self.losing_streak_max = self.losing_streak_max.max(other.losing_streak_max);
@@ -252,6 +263,8 @@ impl ReaderMetrics {
 #[derive(Debug, Clone)]
 pub struct MetricsCollector {
     window: Duration,
+    /// When the measurement began, on the run's clock.
+    pub t0: Moment,
     /// What writers measured.
     pub writer: WriterMetrics,
     /// What readers measured.
@@ -292,6 +305,8 @@ impl MetricsCollector {
             times.response.delay(by);
             times.series.delay(by);
         }
+        writer.lost.delay(by);
+        writer.repeated.delay(by);
     }
 
     /// Adds a write that ended.
@@ -299,7 +314,7 @@ impl MetricsCollector {
         if sample.due >= self.window {
             return;
         }
-        self.writer.record(sample);
+        self.writer.record(sample, self.t0);
         let arrival = &mut self.writer.arrival;
         arrival.lateness.record(sample.issued.saturating_sub(sample.due));
         let succeeded = sample.outcome == WriteOutcome::Acknowledged;
@@ -347,6 +362,7 @@ impl MetricsCollector {
     fn empty(window: Duration) -> Self {
         Self {
             window,
+            t0: Moment::ZERO,
             writer: WriterMetrics::default(),
             reader: ReaderMetrics::default(),
         }

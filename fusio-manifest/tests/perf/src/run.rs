@@ -171,10 +171,11 @@ impl<'a> Prepared<'a> {
 
     /// The measurement begins.
     pub fn begin(&mut self) -> Moment {
-        // Windows and counts of faults begin with it.
-        self.cell.store.restart_faults();
         self.before = Counts::now(&self.cell.meters, &self.clients);
+        // Windows and counts of faults begin with it; the store's a moment later, so that nobody is said to have
+        // recovered sooner than it was.
         let t0 = self.cell.clock.now();
+        self.cell.store.restart_faults();
         self.shared.epoch.begin(t0);
         t0
     }

@@ -8,7 +8,7 @@ use fusio_manifest::{
 };
 
 use crate::{
-    fault::FaultPlan,
+    fault::{FaultPlan, FiredFaults},
     latency::LatencyProfile,
     s3::{
         accounting::{Budget, BudgetedStore},
@@ -72,6 +72,14 @@ impl Bucket {
             Self::S3(_, Some(server)) => server.set_faults(faults, seed),
             Self::S3(_, None) => {}
             Self::Simulated(simulated) => simulated.set_faults(faults, seed),
+        }
+    }
+
+    fn fired_faults(&self) -> FiredFaults {
+        match self {
+            Self::S3(_, Some(server)) => server.fired_faults(),
+            Self::S3(_, None) => FiredFaults::default(),
+            Self::Simulated(simulated) => simulated.fired_faults(),
         }
     }
 
@@ -211,6 +219,11 @@ impl StoreUnderTest {
     /// Windows and counts of the injected faults begin anew.
     pub fn restart_faults(&self) {
         self.bucket.set_faults(self.faults.clone(), self.seed);
+    }
+
+    /// Which faults have fired since then.
+    pub fn fired_faults(&self) -> FiredFaults {
+        self.bucket.fired_faults()
     }
 
     /// Nothing is broken on purpose any more, until [`restart_faults`](Self::restart_faults).

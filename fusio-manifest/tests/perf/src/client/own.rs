@@ -71,7 +71,9 @@ impl Own {
     /// Changes its measurements, if the measurement has begun; `since` turns moments into times since then.
     pub(super) fn measure(&self, record: impl FnOnce(&mut MetricsCollector, &dyn Fn(Moment) -> Duration)) {
         if let Some(t0) = self.shared.epoch.t0() {
-            record(&mut self.metrics.lock(), &|moment| moment.saturating_sub(t0));
+            let mut metrics = self.metrics.lock();
+            metrics.t0 = t0;
+            record(&mut metrics, &|moment| moment.saturating_sub(t0));
         }
     }
 

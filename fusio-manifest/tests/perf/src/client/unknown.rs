@@ -18,6 +18,8 @@ pub struct UnknownCommit {
     pub operation: OperationId,
     /// The handle that tried it.
     pub handle: Arc<dyn TargetHandle>,
+    /// When it was told that nobody knows, in nanoseconds on the run's clock.
+    pub told: u64,
     /// What it read, if it got that far.
     pub snapshot: Option<u64>,
     /// What to ask with.
@@ -35,6 +37,7 @@ impl UnknownCommits {
             self.0.lock().push(UnknownCommit {
                 operation,
                 handle: Arc::clone(&own.handle),
+                told: own.shared.nanos(),
                 snapshot: report.snapshot,
                 token: report.token.clone(),
             });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fusio_manifest::Moment;
+
 /// Which side of the load a client is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -46,6 +48,8 @@ pub enum WriteOutcome {
 pub struct AttemptSample {
     /// What came of it.
     pub outcome: AttemptResult,
+    /// When it was sent, on the run's clock.
+    pub sent: Moment,
     /// From sending it to its answer.
     pub duration: Duration,
     /// From the sending of the request that showed its base last to its own answer: how long others could make it

@@ -12,6 +12,7 @@ fn write(due: u64, outcome: WriteOutcome, attempts: &[AttemptResult]) -> WriteSa
         .iter()
         .map(|&outcome| AttemptSample {
             outcome,
+            sent: Duration::ZERO,
             duration: at(60),
             window: at(90),
         })

@@ -53,6 +53,7 @@ pub(crate) fn cell() -> CellSummary {
             completed,
             attempts: vec![AttemptSample {
                 outcome: AttemptResult::Committed,
+                sent: Duration::ZERO,
                 duration: completed - due,
                 window: completed - due,
             }],

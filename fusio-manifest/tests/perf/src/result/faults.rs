@@ -21,7 +21,16 @@ pub struct FaultsFields {
     pub lost: u64,
     /// Commits that are there more than once.
     pub doubled: u64,
-    /// From the end of the outage to the first answer of a commit that was ok; null without an outage.
+    /// From the end of the outage, by the store that had it, to the first acknowledgement that a client held: of a commit
+    /// begun before, during or after it. Of clients that wanted nothing then, from their next commit on. Null without an
+    /// outage, or if there was none.
     #[serde(serialize_with = "rounded")]
     pub recovery_ms: Option<f64>,
+    /// The same of each writer's own first acknowledgement: the longest. Null if one of them held none.
+    #[serde(serialize_with = "rounded")]
+    pub recovery_every_writer_ms: Option<f64>,
+    /// To the first commit that was due after the outage from which on the median response of eight in a row is at most
+    /// twice that of before the outage.
+    #[serde(serialize_with = "rounded")]
+    pub recovery_latency_ms: Option<f64>,
 }

@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub struct Asked {
     /// The commit.
     pub operation: OperationId,
+    /// When its client was told that nobody knows, in nanoseconds on the run's clock.
+    pub told: u64,
     /// The final answer; none if there was none, or the client held nothing to ask with.
     pub answer: Option<CommitOutcome>,
 }
@@ -49,6 +51,7 @@ impl Prepared<'_> {
             }
             asked.push(Asked {
                 operation: commit.operation,
+                told: commit.told,
                 answer,
             });
         }

@@ -14,7 +14,11 @@ use super::{
     request_log::{RequestCounts, RequestSnapshot},
     server,
 };
-use crate::{fault::FaultPlan, latency::LatencyProfile, timer::TimerThread};
+use crate::{
+    fault::{FaultPlan, FiredFaults},
+    latency::LatencyProfile,
+    timer::TimerThread,
+};
 
 #[cfg(test)]
 mod tests;
@@ -151,6 +155,11 @@ impl EmbeddedS3 {
     /// already keep the fault that they met.
     pub fn set_faults(&self, plan: FaultPlan, seed: u64) {
         self.endpoint.set_faults(plan, seed);
+    }
+
+    /// What has fired since the plan was set.
+    pub fn fired_faults(&self) -> FiredFaults {
+        self.endpoint.fired_faults()
     }
 
     /// The requests so far: counts of all, and the latest one by one. Copies up to 10 MB.

@@ -17,7 +17,7 @@ use super::{
     request_log::{LoggedRequest, RequestLog},
 };
 use crate::{
-    fault::{FaultPlan, FaultStatus},
+    fault::{FaultPlan, FaultStatus, FiredFaults},
     injection::{Cut, Injection, Passage, Tampering},
     latency::LatencyProfile,
     timer::{TimerThread, now},
@@ -55,6 +55,10 @@ impl Endpoint {
 
     pub(super) fn set_faults(&self, plan: FaultPlan, seed: u64) {
         self.injection.set_faults(plan, seed, self.age());
+    }
+
+    pub(super) fn fired_faults(&self) -> FiredFaults {
+        self.injection.fired()
     }
 
     /// Serves a request that has arrived whole. What was begun is finished, also if the client goes away.

@@ -1,9 +1,11 @@
 //! Faults: the open-loop load of writers and readers on a store that loses replies, asks to slow down and is
 //! gone for three seconds. What clients were told must be true in the end, of every single commit.
 
-use std::{collections::BTreeMap, io::Write as _, time::Duration};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
-use fusio_manifest::{CommitOutcome, Moment};
+use recovery::Recovery;
+use timeline::Parts;
+use told::Told;
 
 use super::{
     Context, Ended, Plan,
@@ -13,13 +15,18 @@ use super::{
 };
 use crate::{
     checker::{Accounting, ViolationKind, account},
-    fault::FaultPlan,
-    history::{History, OperationId, OperationKind, Outcome},
+    fault::{FaultPlan, FiredFaults},
+    faults_timeline::{self, FaultsTimeline},
+    history::{History, Operation, OperationKind, State},
     result::FaultsFields,
     run::{Asked, CellOutcome, Offered, Prepared, SETTER_UP},
     settings::Settings,
     summary::CellSummary,
 };
+
+mod recovery;
+mod timeline;
+mod told;
 
 /// The load, unless the settings say.
 const USUAL_DURATION: Duration = Duration::from_secs(30);
@@ -32,6 +39,9 @@ const OUTAGE: Duration = Duration::from_secs(3);
 /// How long a commit may take here: so little that callers give up while their PUT is on the wire, or while its
 /// outcome is looked for.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How soon after the outage commits must be acknowledged again.
+const RECOVERY_MAX: Duration = Duration::from_secs(1);
 
 const STEM: &str = "test_faults";
 const TITLE: &str = "Faults Test";
@@ -95,7 +105,7 @@ fn usual_faults(duration: Duration) -> String {
 
 async fn measure(context: &Context) -> Ended<FaultsFields> {
     match carry_out(context).await {
-        Ok((outcome, offered, asked)) => report(context, &outcome, &offered, &asked),
+        Ok(carried) => report(context, &carried),
         Err(error) => {
             context.say(|out| writeln!(out, "error: {error}"));
             context.could_not_begin(error)
@@ -103,7 +113,7 @@ async fn measure(context: &Context) -> Ended<FaultsFields> {
     }
 }
 
-async fn carry_out(context: &Context) -> Result<(CellOutcome, Offered, Vec<Asked>), String> {
+async fn carry_out(context: &Context) -> Result<Carried, String> {
     let mut engine = context.engine();
     engine.options.commit_timeout = COMMIT_TIMEOUT;
     let cell = context.cell("faults".to_owned(), &context.settings.workload, &engine);
@@ -111,79 +121,57 @@ async fn carry_out(context: &Context) -> Result<(CellOutcome, Offered, Vec<Asked
     context.store.calm();
     let mut prepared = Prepared::new(&cell).await?;
     let offered = prepared.offer().await?;
+    let fired = context.store.fired_faults();
     let asked = prepared.ask_about_unknown().await;
     context.store.calm();
     let outcome = prepared
         .finish(offered.measured, offered.stopped, offered.undrained)
         .await;
-    Ok((outcome, offered, asked))
+    Ok(Carried {
+        outcome,
+        offered,
+        asked,
+        fired,
+    })
 }
 
-/// What the writers were told at first, and what became of the unknown ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Told {
-    ok: u64,
-    failed: u64,
-    unknown: u64,
-    unknown_committed: u64,
-    unknown_open: u64,
+/// What the load left behind, before anybody asked about what was unknown.
+struct Carried {
+    outcome: CellOutcome,
+    offered: Offered,
+    asked: Vec<Asked>,
+    fired: FiredFaults,
 }
 
-/// Sorts the writers' commits by their first answers. The history holds the last ones.
-fn told(history: &History, asked: &[Asked]) -> Told {
-    let asked: BTreeMap<OperationId, Option<CommitOutcome>> = asked
-        .iter()
-        .map(|asked| (asked.operation, asked.answer))
-        .collect();
-    let mut told = Told::default();
-    let commits = history
+/// What broke, as the settings have it.
+fn plan(context: &Context) -> FaultPlan {
+    let faults = context.settings.store.faults().unwrap_or_default();
+    // It has been parsed before the store was opened.
+    faults.parse().unwrap_or_default()
+}
+
+/// Commits of the set-up that the final state holds.
+fn set_up(history: &History, state: &State) -> u64 {
+    let set_up = history
         .operations
         .iter()
-        .filter(|operation| operation.kind == OperationKind::Commit && operation.client != SETTER_UP);
-    for operation in commits {
-        match (asked.get(&operation.id), operation.outcome) {
-            (Some(Some(CommitOutcome::Committed { .. })), _) => {
-                told.unknown += 1;
-                told.unknown_committed += 1;
-            }
-            (Some(Some(CommitOutcome::NotCommitted)), _) => told.unknown += 1,
-            (Some(Some(CommitOutcome::StillUnknown) | None), _) | (None, Outcome::Unknown { .. }) => {
-                told.unknown += 1;
-                told.unknown_open += 1;
-            }
-            (None, Outcome::Ok { .. }) => told.ok += 1,
-            (None, Outcome::Failed { .. } | Outcome::Conflict { .. }) => told.failed += 1,
-        }
-    }
-    told
+        .filter(|operation| operation.client == SETTER_UP && operation.kind == OperationKind::Commit);
+    let shown = |operation: &Operation| {
+        let mut writes = operation.writes.iter();
+        writes.any(|write| state.entries.get(&write.key) == write.value.as_ref())
+    };
+    set_up
+        .filter(|operation| operation.txn().is_some() || shown(operation))
+        .count() as u64
 }
 
-/// From the end of the outage to the first commit that was answered as ok after it.
-fn recovery(history: &History, asked: &[Asked], outage_end: Moment) -> Option<Duration> {
-    let answered = history.operations.iter().filter(|operation| {
-        operation.txn().is_some() && !asked.iter().any(|asked| asked.operation == operation.id)
-    });
-    answered
-        .filter_map(|operation| operation.completed.map(Duration::from_nanos))
-        .filter(|completed| *completed >= outage_end)
-        .min()
-        .map(|completed| completed - outage_end)
-}
-
-/// When the last outage of the run ended, if there was one and it did.
-fn outage_end(context: &Context, offered: &Offered) -> Option<Moment> {
-    let mut store = context.settings.store.clone();
-    let plan: FaultPlan = store.faults_mut()?.as_deref()?.parse().ok()?;
-    let end = plan.last_outage_end()?;
-    (end < offered.measured).then(|| offered.t0 + end)
-}
-
-fn report(
-    context: &Context,
-    outcome: &CellOutcome,
-    offered: &Offered,
-    asked: &[Asked],
-) -> Ended<FaultsFields> {
+fn report(context: &Context, carried: &Carried) -> Ended<FaultsFields> {
+    let Carried {
+        outcome,
+        offered,
+        asked,
+        fired,
+    } = carried;
     let cell = context.summarize(&context.settings.workload, outcome);
     let mut judgement = Judgement::of_history(
         &outcome.history,
@@ -191,19 +179,42 @@ fn report(
         context.settings.writer_kind,
         &context.folder,
     );
-    let outage_end = outage_end(context, offered);
-    let recovery = outage_end.and_then(|end| recovery(&outcome.history, asked, end));
-    let books = (outcome.final_state.as_ref().ok()).map(|state| account(&outcome.history, state));
+    let plan = plan(context);
+    let outage = plan.last_outage().filter(|outage| outage.to < offered.measured);
+    let commits = told::commits(&outcome.history, asked, offered.t0);
+    let acknowledged = &outcome.metrics.writer.acknowledged.series;
+    let recovery = outage.map(|outage| Recovery::of(&commits, acknowledged, (outage.from, outage.to)));
+    let recovery = recovery.unwrap_or_default();
+    let state = outcome.final_state.as_ref().ok();
+    let books = state.map(|state| account(&outcome.history, state));
     let books = books.unwrap_or_default();
-    let fields = fields(&told(&outcome.history, asked), &books, &judgement, recovery);
-    judgement.fail_if(outage_end.is_some() && recovery.is_none(), || {
-        "no commit succeeded after the outage".to_owned()
-    });
+    let fields = fields(&Told::of(&commits), &books, &judgement, &recovery);
+    if outage.is_some() {
+        judge_recovery(&fields, &mut judgement);
+    }
     judge(&fields, &books, outcome, &cell, &mut judgement);
     judgement.fail_if(context.store.budget_spent(), || {
         "PERF_MAX_REQUESTS stopped the run".to_owned()
     });
-    context.say(|out| write_fields(out, &fields));
+    let parts = Parts {
+        measured: offered.measured,
+        plan: &plan,
+        fired,
+        outage,
+        metrics: &outcome.metrics,
+        commits: &commits,
+        recovery: &recovery,
+        fields: &fields,
+        books: &books,
+        in_the_end: state.map(|state| state.txn),
+        set_up: state.map_or(0, |state| set_up(&outcome.history, state)),
+    };
+    let timeline = parts.timeline();
+    match keep(context, &timeline) {
+        Ok(path) => judgement.files.push(path),
+        Err(error) => judgement.failures.push(error),
+    }
+    context.say(|out| write_fields(out, &fields, &timeline));
     let run = Run {
         stem: STEM,
         title: TITLE,
@@ -218,12 +229,37 @@ fn report(
     }
 }
 
-fn fields(
-    told: &Told,
-    books: &Accounting,
-    judgement: &Judgement,
-    recovery: Option<Duration>,
-) -> FaultsFields {
+/// Writes the timeline, whole or not at all.
+fn keep(context: &Context, timeline: &FaultsTimeline) -> Result<PathBuf, String> {
+    let name = format!("{STEM}{}", faults_timeline::SUFFIX);
+    let csv = timeline
+        .csv()
+        .map_err(|error| format!("{name} cannot be rendered: {error}"))?;
+    context
+        .folder
+        .write(&name, &csv)
+        .map_err(|error| error.to_string())
+}
+
+/// The store is back: so are commits, within a second. How long the last of the writers waits is told and has no bound: what
+/// queued up meanwhile races for HEAD, and who is last in that is chance.
+fn judge_recovery(fields: &FaultsFields, judgement: &mut Judgement) {
+    let most = RECOVERY_MAX.as_secs_f64() * 1_000.0;
+    match fields.recovery_ms {
+        None => judgement
+            .failures
+            .push("no commit succeeded after the outage".to_owned()),
+        Some(took) => judgement.fail_if(took > most, || {
+            format!("the first commit took {took:.1} ms from the end of the outage, more than {most:.0} ms")
+        }),
+    }
+    judgement.fail_if(
+        fields.recovery_ms.is_some() && fields.recovery_every_writer_ms.is_none(),
+        || "a writer committed nothing after the outage".to_owned(),
+    );
+}
+
+fn fields(told: &Told, books: &Accounting, judgement: &Judgement, recovery: &Recovery) -> FaultsFields {
     let found =
         |kinds: &[ViolationKind]| -> u64 { kinds.iter().filter_map(|kind| judgement.counts.get(kind)).sum() };
     FaultsFields {
@@ -238,7 +274,9 @@ fn fields(
             ViolationKind::DuplicateTxn,
             ViolationKind::DuplicateKey,
         ])),
-        recovery_ms: recovery.map(|span| span.as_secs_f64() * 1_000.0),
+        recovery_ms: recovery.first.map(|span| span.ms()),
+        recovery_every_writer_ms: recovery.every.map(|span| span.ms()),
+        recovery_latency_ms: recovery.latency.map(|span| span.ms()),
     }
 }
 
@@ -271,7 +309,11 @@ fn judge(
     }
 }
 
-fn write_fields(out: &mut impl std::io::Write, fields: &FaultsFields) -> std::io::Result<()> {
+fn write_fields(
+    out: &mut impl std::io::Write,
+    fields: &FaultsFields,
+    timeline: &FaultsTimeline,
+) -> std::io::Result<()> {
     writeln!(out, "--- Commits under Faults ---")?;
     for (name, count) in [
         ("Told committed:        ", fields.commits_ok),
@@ -284,10 +326,10 @@ fn write_fields(out: &mut impl std::io::Write, fields: &FaultsFields) -> std::io
     ] {
         writeln!(out, "{name}{count}")?;
     }
-    match fields.recovery_ms {
-        Some(ms) => writeln!(out, "First commit after the outage: {ms:.1} ms\n"),
-        None => writeln!(out),
+    for line in faults_timeline::lines(timeline) {
+        writeln!(out, "{line}")?;
     }
+    writeln!(out)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use fusio_manifest::{
 
 use super::operation::{Delete, Get, GetVersioning, List, Operation, Put};
 use crate::{
-    fault::{FaultPlan, FaultRequest, FaultStatus},
+    fault::{FaultPlan, FaultRequest, FaultStatus, FiredFaults},
     injection::{Cut, Injection, Passage, Tampering},
     latency::LatencyProfile,
 };
@@ -86,6 +86,11 @@ impl SimulatedStore {
     pub fn set_faults(&self, plan: FaultPlan, seed: u64) {
         let bucket = &self.bucket;
         bucket.injection.set_faults(plan, seed, bucket.clock.now());
+    }
+
+    /// What has fired since the plan was set.
+    pub fn fired_faults(&self) -> FiredFaults {
+        self.bucket.injection.fired()
     }
 
     async fn send<O: Operation>(&self, operation: O) -> Result<O::Answer, StoreError> {

@@ -364,6 +364,7 @@ fn samples(attempts: &[Attempt]) -> Vec<AttemptSample> {
         .iter()
         .map(|attempt| AttemptSample {
             outcome: result_of(attempt.outcome),
+            sent: attempt.sent,
             duration: attempt.duration,
             window: (attempt.sent + attempt.duration).saturating_sub(attempt.base_seen),
         })

@@ -1,6 +1,10 @@
+use fusio_manifest::CommitOutcome;
+
 use super::*;
 use crate::{
-    history::{ClientId, Operation},
+    faults_timeline::{Counted, What},
+    history::{ClientId, OperationId, Outcome},
+    metrics::MetricsCollector,
     scenario::tests::adjusted,
 };
 
@@ -27,6 +31,7 @@ fn ok(txn: u64) -> Outcome {
 fn asked(id: u64, answer: Option<CommitOutcome>) -> Asked {
     Asked {
         operation: OperationId(id),
+        told: 90 + id,
         answer,
     }
 }
@@ -70,16 +75,109 @@ fn commits_are_sorted_by_their_first_answers_and_those_of_the_set_up_left_out() 
         unknown_committed: 1,
         unknown_open: 2,
     };
-    assert_eq!(told(&history(), &answers()), expected);
+    let commits = told::commits(&history(), &answers(), Duration::ZERO);
+    assert_eq!(Told::of(&commits), expected);
+    // What was asked about was told as unknown when it was, whenever its answer came.
+    let asked = commits
+        .iter()
+        .find(|commit| commit.outcome == Counted::UnknownApplied);
+    assert_eq!(asked.unwrap().told, Some(Duration::from_nanos(92)));
+}
+
+fn recovered(first: Option<f64>, every: Option<f64>) -> Vec<String> {
+    let mut fields = fields(
+        &Told::default(),
+        &Accounting::default(),
+        &Judgement::default(),
+        &Recovery::default(),
+    );
+    fields.recovery_ms = first;
+    fields.recovery_every_writer_ms = every;
+    let mut judgement = Judgement::default();
+    judge_recovery(&fields, &mut judgement);
+    judgement.failures
 }
 
 #[test]
-fn recovery_ends_with_the_first_client_that_was_told_ok() {
-    let recovery = |end| recovery(&history(), &answers(), Duration::from_nanos(end));
-    assert_eq!(recovery(90), Some(Duration::from_nanos(10)));
-    // The one answered at 250 was only found out about.
-    assert_eq!(recovery(200), Some(Duration::from_nanos(100)));
-    assert_eq!(recovery(301), None);
+fn recovery_takes_a_second_at_most() {
+    assert!(recovered(Some(1_000.0), Some(1_800.0)).is_empty());
+    assert_eq!(
+        recovered(Some(1_208.4), Some(1_208.4)),
+        ["the first commit took 1208.4 ms from the end of the outage, more than 1000 ms"]
+    );
+    assert_eq!(recovered(None, None), ["no commit succeeded after the outage"]);
+    assert_eq!(
+        recovered(Some(5.0), None),
+        ["a writer committed nothing after the outage"]
+    );
+}
+
+/// The timeline of the history above, with these rules, and one fault of each that fired.
+fn timeline_with(rules: &str) -> FaultsTimeline {
+    let plan: FaultPlan = rules.parse().unwrap();
+    let mut state = plan.state(1);
+    let mut fired = FiredFaults::default();
+    for rule in 0..plan.len() {
+        let request = crate::fault::FaultRequest {
+            class: crate::latency::RequestClass::Get,
+            key: "k",
+        };
+        let at = Duration::from_secs(1 + rule as u64);
+        if let Some(fault) = plan.decide(&request, at, &mut state) {
+            fired.note(&fault, at);
+        }
+    }
+    let commits = told::commits(&history(), &answers(), Duration::ZERO);
+    let recovery = Recovery::default();
+    let (books, judgement) = (Accounting::default(), Judgement::default());
+    let parts = Parts {
+        measured: Duration::from_secs(4),
+        plan: &plan,
+        fired: &fired,
+        outage: plan.last_outage(),
+        metrics: &MetricsCollector::merged(Duration::from_secs(4), []),
+        commits: &commits,
+        recovery: &recovery,
+        fields: &fields(&Told::of(&commits), &books, &judgement, &recovery),
+        books: &books,
+        in_the_end: Some(4),
+        set_up: 1,
+    };
+    parts.timeline()
+}
+
+#[test]
+fn only_what_fired_is_in_the_timeline() {
+    let timeline = timeline_with("get from=1s to=2s reset; any from=2s to=3s stall; put from=3s to=4s drop");
+    let windows: Vec<_> = [What::Window, What::Outage]
+        .into_iter()
+        .flat_map(|what| {
+            timeline
+                .of(what)
+                .map(|row| (row.name.clone(), row.start_s, row.count))
+        })
+        .collect();
+    // Nothing of the last one: no PUT came.
+    assert_eq!(
+        windows,
+        [("reset".to_owned(), 1.0, 1), ("stall".to_owned(), 2.0, 1)]
+    );
+    assert_eq!(timeline.names(What::Fault), ["reset", "stall"]);
+    assert_eq!(timeline.total(What::Told, "acknowledged"), 2);
+    assert_eq!(timeline.total(What::Told, "unknown, not applied"), 1);
+    assert_eq!(timeline.total(What::Account, "in the final state"), 4);
+    let read_back = FaultsTimeline::parse(&String::from_utf8(timeline.csv().unwrap()).unwrap());
+    assert_eq!(read_back.unwrap(), timeline);
+}
+
+#[test]
+fn without_faults_there_is_a_timeline_without_an_outage() {
+    let timeline = timeline_with("none");
+    for what in [What::Window, What::Outage, What::Fault, What::Recovery] {
+        assert_eq!(timeline.of(what).count(), 0, "{what:?}");
+    }
+    assert_eq!(timeline.starts().len(), 16);
+    assert_eq!(faults_timeline::lines(&timeline)[0], "Faults that fired: none");
 }
 
 #[test]
