@@ -8,13 +8,17 @@ use super::{
 
 mod axes;
 mod bars;
+mod lanes;
 mod legend;
 mod marks;
 
 pub(super) use bars::{Bar, Bars};
+pub(super) use lanes::{Band, Lane, Lanes, Span, Stack};
 
-/// Everything is laid out for this width, and scaled.
-const WIDTH: f64 = 440.0;
+/// What is laid out for a phone has this width, and is scaled.
+pub(super) const WIDTH: f64 = 440.0;
+/// What is laid out for a desk, where a phone has another drawing of it.
+pub(super) const WIDTH_OF_A_DESK: f64 = 960.0;
 /// Around the plot.
 const MARGIN: f64 = 10.0;
 const TITLE_LINE: f64 = 19.0;
@@ -36,6 +40,8 @@ pub(super) struct Figure {
     pub(super) caption: String,
     /// What the legend says of hollow markers.
     pub(super) hollow: &'static str,
+    /// For how many pixels it is laid out.
+    pub(super) width: f64,
     pub(super) body: Body,
 }
 
@@ -44,6 +50,8 @@ pub(super) enum Body {
     /// One above the other.
     Panels(Vec<Panel>),
     Bars(Bars),
+    /// The same, each with a legend of its own, on one axis of time.
+    Lanes(Lanes),
 }
 
 /// One pair of axes.
@@ -128,6 +136,7 @@ impl Figure {
             title: title.into(),
             caption: caption.into(),
             hollow: FEW_SAMPLES,
+            width: WIDTH,
             body: Body::Panels(panels),
         })
     }
@@ -157,11 +166,11 @@ impl Figure {
     fn svg(&self, style: &str) -> String {
         let mut canvas = Canvas::default();
         let mut top = MARGIN;
-        for line in wrapped(&self.title, TITLE_FONT) {
+        for line in wrapped(&self.title, TITLE_FONT, self.width) {
             canvas.text("title", Anchor::Start, (MARGIN, top + TITLE_FONT - 1.0), &line);
             top += TITLE_LINE;
         }
-        top = legend::draw(&mut canvas, top + 4.0, &self.legend());
+        top = legend::draw(&mut canvas, self.width, top + 4.0, &self.legend());
         match &self.body {
             Body::Panels(panels) => {
                 let left = axes::left_edge(panels);
@@ -170,8 +179,9 @@ impl Figure {
                 }
             }
             Body::Bars(bars) => top = bars.draw(&mut canvas, top),
+            Body::Lanes(lanes) => top = lanes.draw(&mut canvas, self.width, top),
         }
-        let (width, height) = (px(WIDTH), px(top + MARGIN));
+        let (width, height) = (px(self.width), px(top + MARGIN));
         let (title, caption) = (escape(&self.title), escape(&self.caption));
         // A program that knows no style sheet still draws dark text on a transparent ground.
         format!(
@@ -199,6 +209,8 @@ impl Figure {
                 entries
             }
             Body::Bars(bars) => bars.legend(),
+            // Each lane has its own.
+            Body::Lanes(_) => Vec::new(),
         }
     }
 }
@@ -225,12 +237,12 @@ fn width_of(text: &str, font: f64) -> f64 {
     text.chars().count() as f64 * CHARACTER * font
 }
 
-/// Lines of words that fit between the margins.
-fn wrapped(text: &str, font: f64) -> Vec<String> {
+/// Lines of words that fit between the margins of a figure so wide.
+fn wrapped(text: &str, font: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if width_of(line, font) + width_of(word, font) < WIDTH - 2.5 * MARGIN => {
+            Some(line) if width_of(line, font) + width_of(word, font) < width - 2.5 * MARGIN => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -324,7 +336,7 @@ mod tests {
 
     #[test]
     fn long_titles_take_more_lines() {
-        let lines = wrapped(&"word ".repeat(40), TITLE_FONT);
+        let lines = wrapped(&"word ".repeat(40), TITLE_FONT, WIDTH);
         assert!(lines.len() > 1);
         assert!(
             lines.iter().all(|line| width_of(line, TITLE_FONT) < WIDTH),

@@ -6,6 +6,7 @@ use super::{
 };
 
 mod by_rate;
+mod faults;
 mod floor;
 mod percentiles;
 mod response;
@@ -15,6 +16,8 @@ mod timeline;
 /// The plots of a run.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
+    /// Of a run under faults: one picture, for a desk and for a phone.
+    pub(super) faults: Vec<Figure>,
     /// Of all cells.
     pub(super) overview: Vec<Figure>,
     /// Of one cell each, by its label; cells without a plot are left out.
@@ -33,14 +36,16 @@ impl Figures {
             (!figures.is_empty()).then(|| (cell.label().to_owned(), figures))
         });
         Self {
+            faults: faults::figures(files.timeline.as_ref()),
             overview,
             by_cell: by_cell.collect(),
         }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Figure> {
-        self.overview
+        self.faults
             .iter()
+            .chain(&self.overview)
             .chain(self.by_cell.iter().flat_map(|(_, figures)| figures))
     }
 }
@@ -87,7 +92,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::plot::files::sample::{Files, baseline, folder, sweep};
+    use crate::plot::files::sample::{Files, baseline, faults, folder, sweep};
 
     fn drawn(files: &Files) -> (Vec<String>, String) {
         let folder = folder("figures", files);
@@ -138,6 +143,13 @@ mod tests {
         assert_eq!(drawn(&files).0, ["floor", "response_and_service"]);
         files.retain(|(name, _)| !name.ends_with("_detail.csv"));
         assert_eq!(drawn(&files).0, ["response_and_service"]);
+    }
+
+    #[test]
+    fn a_run_under_faults_gets_its_picture_before_all_others() {
+        let (names, _) = drawn(&faults());
+        assert_eq!(names[..2], ["faults", "faults_narrow"]);
+        assert_eq!(names.len(), 2 + 5, "{names:?}");
     }
 
     #[test]

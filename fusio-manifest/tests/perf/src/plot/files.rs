@@ -9,7 +9,10 @@ use std::{
 use serde_json::Value;
 
 use super::PlotError;
-use crate::soak::Row;
+use crate::{
+    faults_timeline::{self, FaultsTimeline},
+    soak::Row,
+};
 
 mod cell;
 mod interval_log;
@@ -21,6 +24,8 @@ pub(super) use interval_log::{Interval, Log, Role, Track};
 
 /// Its rows are intervals and no cells.
 const SOAK_CSV: &str = "test_soak.csv";
+/// The scenario that leaves a timeline of faults.
+const UNDER_FAULTS: &str = "test_faults";
 
 /// The files of a run, and what could not be read of them.
 #[derive(Debug, Default)]
@@ -32,6 +37,8 @@ pub(super) struct RunFiles {
     pub(super) soak: Vec<Row>,
     /// The interval logs, merged; empty if there are none.
     pub(super) log: Log,
+    /// A run under faults, interval by interval; none of other runs.
+    pub(super) timeline: Option<FaultsTimeline>,
     /// What is not there, and so is not drawn. A line each.
     pub(super) missing: Vec<String>,
     /// What is there and cannot be read. A line each.
@@ -46,7 +53,10 @@ impl RunFiles {
         let mut files = Self::default();
         files.read_results(folder, ending(".result.json"));
         // Repeats are measurements of a cell that its own row sums up.
-        let beside = |name: &str| name.ends_with("_detail.csv") || name.ends_with("_repeats.csv");
+        let beside = |name: &str| {
+            let ends = ["_detail.csv", "_repeats.csv", faults_timeline::SUFFIX];
+            ends.iter().any(|end| name.ends_with(end))
+        };
         let csvs = ending(".csv").filter(|name| !beside(name));
         for name in csvs {
             match name == SOAK_CSV {
@@ -60,11 +70,15 @@ impl RunFiles {
                 files.damaged.push(format!("{name}: {why}"));
             }
         }
-        if files.result.is_none()
-            && files.cells.is_empty()
-            && files.soak.is_empty()
-            && files.damaged.is_empty()
-        {
+        for name in ending(faults_timeline::SUFFIX) {
+            match read_text(&folder.join(name)).and_then(|text| FaultsTimeline::parse(&text)) {
+                Ok(timeline) => files.timeline = Some(timeline),
+                Err(why) => files.damaged.push(format!("{name}: {why}")),
+            }
+        }
+        let empty = files.result.is_none() && files.cells.is_empty();
+        let nothing = empty && files.soak.is_empty() && files.timeline.is_none();
+        if nothing && files.damaged.is_empty() {
             return Err(PlotError::Nothing(folder.to_owned()));
         }
         files.say_what_is_missing();
@@ -126,6 +140,13 @@ impl RunFiles {
         }
         if self.log.is_empty() && !damaged(".hlog:") && !self.cells.is_empty() {
             missing.push("no .hlog: no percentile curves and no timeline".to_owned());
+        }
+        let of_faults = self.text("scenario") == Some(UNDER_FAULTS);
+        if of_faults && self.timeline.is_none() && !damaged(faults_timeline::SUFFIX) {
+            let name = format!("{UNDER_FAULTS}{}", faults_timeline::SUFFIX);
+            missing.push(format!(
+                "{name} is not there: no picture of the faults and the recovery"
+            ));
         }
         self.missing.append(&mut missing);
     }
@@ -242,6 +263,51 @@ mod tests {
             assert_eq!(files.cells.len(), cells, "{name}");
             fs::remove_dir_all(folder).unwrap();
         }
+    }
+
+    #[test]
+    fn a_timeline_of_faults_that_is_missing_or_damaged_is_named() {
+        let whole = sample::faults();
+        let name = "test_faults_timeline.csv";
+        let text = sample::faults_timeline();
+        for (content, missing_line, damaged_line) in [
+            (Some(text), "", ""),
+            (None, "test_faults_timeline.csv is not there: no picture", ""),
+            (
+                Some("what,name\n"),
+                "",
+                "test_faults_timeline.csv: it does not say how long",
+            ),
+            (
+                text.get(..text.len() / 2),
+                "",
+                "test_faults_timeline.csv: not a timeline of faults: ",
+            ),
+        ] {
+            let mut left = whole.clone();
+            left.retain(|(kept, _)| kept != name);
+            left.extend(content.map(|content| (name.to_owned(), content.as_bytes().to_vec())));
+            let folder = folder("faults", &left);
+            let files = RunFiles::read(&folder).unwrap();
+            let (missing, damaged) = lines(&files);
+            for (lines, line) in [(missing, missing_line), (damaged, damaged_line)] {
+                match line {
+                    "" => assert!(lines.is_empty(), "{lines:?}"),
+                    line => assert!(lines.len() == 1 && lines[0].starts_with(line), "{lines:?}"),
+                }
+            }
+            assert_eq!(files.cells.len(), 1);
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_timeline_of_faults_alone_is_drawn() {
+        let mut left = sample::faults();
+        left.retain(|(name, _)| name == "test_faults_timeline.csv");
+        let folder = folder("faults-alone", &left);
+        assert!(RunFiles::read(&folder).unwrap().timeline.is_some());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

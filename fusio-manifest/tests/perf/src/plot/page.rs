@@ -27,6 +27,7 @@ pub(super) fn page(files: &RunFiles, figures: &Figures) -> String {
     let style = format!("{}{PAGE_RULES}{RULES}", variables(":root"));
     let mut body = head::head(files);
     body.push_str(&notes(files));
+    body.push_str(&faults(figures));
     body.push_str(&numbers::section(&files.cells));
     body.push_str(&plots(figures));
     body.push_str(&requests::sections(&files.cells));
@@ -52,6 +53,27 @@ fn notes(files: &RunFiles) -> String {
         return all;
     }
     format!("<section>\n<h2>Not in this report</h2>\n<ul class=\"notes\">\n{all}</ul>\n</section>\n")
+}
+
+/// The picture of a run under faults: of its two drawings a screen shows the one that it has room for.
+fn faults(figures: &Figures) -> String {
+    let figure = |(figure, class): (&Figure, &str)| {
+        format!(
+            "<figure class=\"{class}\">\n{}<figcaption>{}</figcaption>\n</figure>\n",
+            figure.inline(),
+            escape(&figure.caption)
+        )
+    };
+    let drawn: String = figures
+        .faults
+        .iter()
+        .zip(["wide", "narrow"])
+        .map(figure)
+        .collect();
+    match drawn.is_empty() {
+        true => drawn,
+        false => format!("<section>\n<h2>Faults and recovery</h2>\n{drawn}</section>\n"),
+    }
 }
 
 fn plots(figures: &Figures) -> String {
@@ -97,7 +119,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::plot::files::sample::{Files, baseline, folder, sweep};
+    use crate::plot::files::sample::{Files, baseline, faults, folder, sweep};
 
     fn drawn(files: &Files) -> String {
         let folder = folder("page", files);
@@ -165,6 +187,16 @@ mod tests {
                 "{label}"
             );
         }
+    }
+
+    #[test]
+    fn of_the_picture_of_faults_a_screen_shows_one_drawing() {
+        let page = drawn(&faults());
+        for class in ["wide", "narrow"] {
+            assert_eq!(page.matches(&format!("<figure class=\"{class}\">")).count(), 1);
+            assert!(page.contains(&format!(".{class}{{display:none}}")), "{class}");
+        }
+        assert!(!drawn(&baseline()).contains("Faults and recovery"));
     }
 
     #[test]

@@ -54,6 +54,25 @@ impl Scale {
         Self::linear(0.0, if most > 0.0 { most } else { 1.0 })
     }
 
+    /// From 0 to `high` and not beyond, with about so many ticks: for time, of which there is no more.
+    pub(super) fn until(high: f64, ticks: f64) -> Self {
+        let high = if high > 0.0 { high } else { 1.0 };
+        let step = round_step(high / ticks);
+        let mut all = Vec::new();
+        let mut at = 0.0;
+        while at <= high + step * 1e-6 {
+            all.push(Tick::new(at, plain(at)));
+            at += step;
+        }
+        Self {
+            kind: Kind::Linear,
+            low: 0.0,
+            high,
+            ticks: all,
+            minor: Vec::new(),
+        }
+    }
+
     /// From `low` to `high`, each rounded outward to a tick.
     pub(super) fn linear(low: f64, high: f64) -> Self {
         let step = round_step((high - low) / (LINEAR_TICKS - 1.0));
@@ -299,6 +318,14 @@ mod tests {
         let scale = Scale::from_zero([0.3]);
         assert_eq!(scale.place(0.0), Some(0.0));
         assert!(scale.place(0.3).is_some());
+    }
+
+    #[test]
+    fn time_ends_when_it_ends() {
+        let scale = Scale::until(31.0, 8.0);
+        assert_eq!(labels(&scale), ["0", "5", "10", "15", "20", "25", "30"]);
+        assert_eq!(scale.place(31.0), Some(1.0));
+        assert_eq!(labels(&Scale::until(0.0, 2.0)), ["0", "0.5", "1"]);
     }
 
     #[test]

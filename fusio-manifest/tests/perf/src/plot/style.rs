@@ -25,18 +25,26 @@ pub(super) const RULES: &str = "\
 .plot .hollow{fill:var(--paper)}\n\
 .plot .dashed{stroke-dasharray:7 5}\n\
 .plot .dotted{stroke-dasharray:1 5}\n\
-.plot .few{stroke-dasharray:3 3}\n";
+.plot .few{stroke-dasharray:3 3}\n\
+.plot .solid{stroke:none}\n\
+.plot .head{font-weight:600}\n\
+.plot .band{fill:var(--band)}\n";
 
 /// The variables of both schemes, below `root`. What is printed is always light.
 pub(super) fn variables(root: &str) -> String {
     let of = |dark: bool| {
-        let (paper, ink, axis, grid, soft, rule) = if dark {
-            ("#14171a", "#e8eaed", "#9aa0a6", "#3a3f45", "#1f2429", "#aab2ba")
+        let (paper, ink, axis, grid, soft, rule, band) = if dark {
+            (
+                "#14171a", "#e8eaed", "#9aa0a6", "#3a3f45", "#1f2429", "#aab2ba", "#43302a",
+            )
         } else {
-            ("#ffffff", "#1c1f23", "#5f6670", "#d9dde2", "#f3f5f7", "#4d555e")
+            (
+                "#ffffff", "#1c1f23", "#5f6670", "#d9dde2", "#f3f5f7", "#4d555e", "#fbe2d5",
+            )
         };
-        let mut text =
-            format!("--paper:{paper};--ink:{ink};--axis:{axis};--grid:{grid};--soft:{soft};--quiet:{rule};");
+        let mut text = format!(
+            "--paper:{paper};--ink:{ink};--axis:{axis};--grid:{grid};--soft:{soft};--quiet:{rule};--band:{band};"
+        );
         for (number, (light, other)) in COLOURS.iter().enumerate() {
             let colour = if dark { other } else { light };
             text.push_str(&format!("--c{number}:{colour};"));
@@ -63,12 +71,14 @@ pub(super) enum Dash {
     Solid,
     Dashed,
     Dotted,
+    /// Markers alone.
+    Absent,
 }
 
 impl Dash {
     pub(super) fn class(self) -> &'static str {
         match self {
-            Self::Solid => "line",
+            Self::Solid | Self::Absent => "line",
             Self::Dashed => "line dashed",
             Self::Dotted => "line dotted",
         }

@@ -35,13 +35,22 @@ impl Frame {
 }
 
 /// One left edge for all panels, behind the longest label of a tick.
-pub(super) fn left_edge(panels: &[Panel]) -> f64 {
-    let ticks = panels.iter().flat_map(|panel| &panel.y.scale.ticks);
+pub(super) fn left_edge<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> f64 {
+    let ticks = panels.into_iter().flat_map(|panel| &panel.y.scale.ticks);
     let widest = ticks.map(|tick| width_of(&tick.label, FONT)).fold(0.0, f64::max);
     MARGIN + widest + GAP
 }
 
 pub(super) fn draw(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
+    ground(canvas, frame, panel);
+    let above = frame.top - GAP - 6.0;
+    canvas.text("label", Anchor::Start, (MARGIN, above), &panel.y.label);
+    labels_beside(canvas, frame, panel);
+    labels_below(canvas, frame, panel);
+}
+
+/// Grid, axes and ticks, without a word.
+pub(super) fn ground(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
     // Attributes for programs that know no style sheets.
     canvas.raw("<g stroke=\"#d9dde2\">");
     grid(canvas, frame, panel);
@@ -59,7 +68,6 @@ pub(super) fn draw(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
         canvas.line("axis", (x, frame.bottom), (x, frame.bottom + 4.0));
     }
     canvas.raw("</g>");
-    labels(canvas, frame, panel);
 }
 
 fn grid(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
@@ -93,12 +101,15 @@ fn beside<'a>(frame: &Frame, panel: &'a Panel) -> Vec<(f64, &'a str)> {
     kept
 }
 
-fn labels(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
-    let above = frame.top - GAP - 6.0;
-    canvas.text("label", Anchor::Start, (MARGIN, above), &panel.y.label);
+/// What the ticks of the upright axis stand for.
+pub(super) fn labels_beside(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
     for (y, label) in beside(frame, panel) {
         canvas.text("tick", Anchor::End, (frame.left - GAP, y + FONT / 3.0), label);
     }
+}
+
+/// What those of the other axis stand for, and what it measures.
+pub(super) fn labels_below(canvas: &mut Canvas, frame: &Frame, panel: &Panel) {
     // A label that would touch the last one is left out.
     let mut free_from = f64::NEG_INFINITY;
     for tick in &panel.x.scale.ticks {

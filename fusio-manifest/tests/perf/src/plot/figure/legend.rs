@@ -1,6 +1,6 @@
 //! What each line and marker stands for.
 
-use super::{FONT, MARGIN, Series, WIDTH, marks, width_of};
+use super::{FONT, MARGIN, Series, marks, width_of};
 use crate::plot::{
     style::{Dash, Marker},
     svg::{Anchor, Canvas, px},
@@ -25,7 +25,7 @@ enum Sample {
     Line(usize, Dash, Option<Marker>),
     Hollow,
     /// The classes of a bar and its fill on paper.
-    Bar(&'static str, String),
+    Bar(String, String),
 }
 
 impl Entry {
@@ -43,10 +43,10 @@ impl Entry {
         }
     }
 
-    pub(super) fn bar(label: &str, class: &'static str, attributes: String) -> Self {
+    pub(super) fn bar(label: &str, class: impl Into<String>, attributes: String) -> Self {
         Self {
             label: label.to_owned(),
-            sample: Sample::Bar(class, attributes),
+            sample: Sample::Bar(class.into(), attributes),
         }
     }
 
@@ -55,11 +55,11 @@ impl Entry {
     }
 }
 
-/// Draws the entries below `top`, in as many lines as they need, and tells where they end.
-pub(super) fn draw(canvas: &mut Canvas, top: f64, entries: &[Entry]) -> f64 {
+/// Draws the entries below `top`, in as many lines of a figure so wide as they need, and tells where they end.
+pub(super) fn draw(canvas: &mut Canvas, width: f64, top: f64, entries: &[Entry]) -> f64 {
     let (mut x, mut y) = (MARGIN, top);
     for entry in entries {
-        if x > MARGIN && x + entry.width() > WIDTH - MARGIN {
+        if x > MARGIN && x + entry.width() > width - MARGIN {
             (x, y) = (MARGIN, y + LINE);
         }
         sample(canvas, (x, y + LINE / 2.0), &entry.sample);
@@ -76,7 +76,9 @@ fn sample(canvas: &mut Canvas, (x, y): (f64, f64), sample: &Sample) {
         Sample::Line(colour, dash, marker) => {
             canvas.raw(&marks::group(*colour));
             let d = format!("M{} {}H{}", px(x), px(y), px(x + SAMPLE));
-            canvas.raw(&marks::path(*dash, &d));
+            if *dash != Dash::Absent {
+                canvas.raw(&marks::path(*dash, &d));
+            }
             if let Some(marker) = marker {
                 marks::mark(canvas, *marker, middle, marks::LARGE, false);
             }

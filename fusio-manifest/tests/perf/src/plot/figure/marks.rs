@@ -21,7 +21,7 @@ pub(super) fn group(colour: usize) -> String {
 /// A line, without a fill also where no style sheet is known.
 pub(super) fn path(dash: Dash, d: &str) -> String {
     let pattern = match dash {
-        Dash::Solid => "",
+        Dash::Solid | Dash::Absent => "",
         Dash::Dashed => " stroke-dasharray=\"7 5\"",
         Dash::Dotted => " stroke-dasharray=\"1 5\"",
     };
@@ -42,7 +42,7 @@ pub(super) fn draw(canvas: &mut Canvas, frame: &Frame, panel: &Panel, series: &S
         let command = if number == 0 { 'M' } else { 'L' };
         d.push_str(&format!("{command}{} {}", px(*x), px(*y)));
     }
-    if places.len() > 1 {
+    if places.len() > 1 && series.dash != Dash::Absent {
         canvas.raw(&path(series.dash, &d));
     }
     if let Some(marker) = series.marker {

@@ -1,7 +1,7 @@
 //! What the engine adds to a bare request.
 
 use crate::plot::{
-    figure::{Bar, Bars, Body, FEW_SAMPLES, Figure},
+    figure::{Bar, Bars, Body, FEW_SAMPLES, Figure, WIDTH},
     files::{Cell, Percentiles},
 };
 
@@ -65,6 +65,7 @@ fn figure(
     rows.retain(|(_, bars)| bars.iter().any(Option::is_some));
     let any = rows.iter().any(|(_, [_, bare])| bare.is_some());
     any.then(|| Figure {
+        width: WIDTH,
         name: name.to_owned(),
         title: title.to_owned(),
         caption: CAPTION.to_owned(),

@@ -204,7 +204,7 @@ mod tests {
             .into_iter()
             .map(|figure| match figure.body {
                 Body::Panels(panels) => panels,
-                Body::Bars(_) => panic!("no bars here"),
+                Body::Bars(_) | Body::Lanes(_) => panic!("panels alone"),
             })
             .collect()
     }

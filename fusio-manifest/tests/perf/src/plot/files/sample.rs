@@ -102,3 +102,18 @@ pub(in crate::plot) fn sweep() -> Files {
 pub(in crate::plot) fn baseline() -> Files {
     files("test_baseline", "test_baseline", &[cell(1, 0.1)])
 }
+
+/// A run under faults, with a timeline that was made by hand.
+pub(in crate::plot) fn faults() -> Files {
+    let mut files = files("test_faults", "test_faults", &[cell(4, 2.0)]);
+    files.push((
+        "test_faults_timeline.csv".to_owned(),
+        faults_timeline().as_bytes().to_vec(),
+    ));
+    files
+}
+
+/// Four seconds, of which one and a half are an outage; nothing happens in most intervals.
+pub(in crate::plot) fn faults_timeline() -> &'static str {
+    include_str!("sample_timeline.csv")
+}
