@@ -2,6 +2,9 @@
 # Whether the report of a run stands by itself: no reference that a browser would fetch, no script, tags that close, and
 # in every plot, in the page and beside it, text, a shape and numbers that are numbers.
 #
+# A run of test_faults must have the picture of its faults, for a desk and for a phone, in the page and beside it, with every
+# panel and, if there was an outage, the milliseconds of the recovery.
+#
 #   scripts/check_report.sh FOLDER ...    or a page by itself
 set -euo pipefail
 
@@ -11,6 +14,7 @@ set -euo pipefail
 }
 
 python3 - "$@" <<'PYTHON'
+import csv
 import html.parser
 import pathlib
 import re
@@ -86,6 +90,36 @@ def plot(where, text):
                 problems.append(f"{where}: {element.tag} refers to {value!r}")
 
 
+PANELS = ("aults that fired|No fault fired", "Response time", "Lost races and retries", "Due and not answered",
+          "What clients were told", "commit is accounted for")
+
+
+def faults(folder, page):
+    timeline = folder / "test_faults_timeline.csv"
+    if not timeline.is_file():
+        problems.append(f"{timeline} is not there")
+        return
+    with timeline.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    recovered = [row for row in rows if row["what"] == "recovery"]
+    if any(row["what"] == "outage" for row in rows) and not recovered:
+        problems.append(f"{timeline}: an outage, and nothing of the recovery")
+    said = [f"after {float(row['seconds']) * 1000:,.0f} ms" for row in recovered]
+    for name in ("faults.svg", "faults_narrow.svg"):
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{path} is not there")
+            continue
+        text = path.read_text(encoding="utf-8")
+        for panel in (*PANELS, *said):
+            if not re.search(panel, text):
+                problems.append(f"{path}: it does not show {panel!r}")
+        if "<rect class=\"band\"" not in text and recovered:
+            problems.append(f"{path}: no band shows the outage")
+    if page.count("What broke, and what became of the commits</title>") != 2:
+        problems.append(f"{folder}: the picture of the faults is not in the report, for a desk and for a phone")
+
+
 for folder in map(pathlib.Path, sys.argv[1:]):
     report = folder if folder.is_file() else folder / "report.html"
     if not report.is_file():
@@ -105,6 +139,8 @@ for folder in map(pathlib.Path, sys.argv[1:]):
         plot(path, path.read_text(encoding="utf-8"))
     if folder.is_dir() and len(inside) != len(beside):
         problems.append(f"{folder}: {len(inside)} plots in the report, {len(beside)} beside it")
+    if (folder / "test_faults.result.json").is_file():
+        faults(folder, text)
     print(f"{report}: {len(text)} bytes, {len(inside)} plots")
 
 for problem in problems:
