@@ -73,8 +73,12 @@ async fn store(objects: impl IntoIterator<Item = (String, Bytes)>) -> Result<Arc
     Ok(store)
 }
 
-fn head_key() -> String {
-    Keys::new(PREFIX).head().to_owned()
+fn keys() -> Result<Keys, String> {
+    succeeds("building keys", Keys::new(PREFIX))
+}
+
+fn head_key() -> Result<String, String> {
+    Ok(keys()?.head().to_owned())
 }
 
 /// Writes in the order of commits, as a map.
@@ -133,7 +137,7 @@ async fn reads(snapshot: &Snapshot, content: &Content, whole: bool) -> Verdict {
 /// Opened, read, pinned states and all; a commit on it lands, or is refused and changes nothing.
 pub(super) fn head(framed: &Bytes, head: &Head) -> Verdict {
     in_virtual_time(async {
-        let store = store([(head_key(), framed.clone())]).await?;
+        let store = store([(head_key()?, framed.clone())]).await?;
         let options = options();
         succeeds("verifying", verify(store.clone(), PREFIX, &options, |_| {}).await)?;
         if let Err(error) = inspect(store.clone(), PREFIX, &options, Inspect::Garbage).await {
@@ -220,7 +224,7 @@ async fn commit(manifest: &Manifest, key: &Bytes) -> Result<Receipt, Error> {
 
 async fn head_of(store: &Arc<MemoryStore>) -> Result<Head, String> {
     use crate::store::{GetAnswer, GetOptions};
-    match store.get(&head_key(), GetOptions::default()).await {
+    match store.get(&head_key()?, GetOptions::default()).await {
         Ok(GetAnswer::Found { bytes, .. }) => {
             Head::decode(bytes).map_err(|error: FormatError| error.to_string())
         }
@@ -252,9 +256,9 @@ pub(super) fn log_object(
     in_virtual_time(async {
         let mut head = naming(manifest, reference.last_txn());
         head.log = vec![LogItem::Object(*reference)];
-        let key = Keys::new(PREFIX).object(manifest, Folder::Log, reference.object.name);
+        let key = keys()?.object(manifest, Folder::Log, reference.object.name);
         let head = succeeds("building a HEAD", head.encode())?;
-        let store = store([(head_key(), head), (key, framed.clone())]).await?;
+        let store = store([(head_key()?, head), (key, framed.clone())]).await?;
         let content = content(commits.iter().flat_map(|commit| &commit.writes));
         let report = succeeds(
             "verifying",
@@ -306,9 +310,9 @@ pub(super) fn table(
             last_txn,
             tables: vec![reference.clone()],
         }];
-        let key = Keys::new(PREFIX).object(manifest, Folder::Table, reference.object.name);
+        let key = keys()?.object(manifest, Folder::Table, reference.object.name);
         let head = succeeds("building a HEAD", head.encode())?;
-        let store = store([(head_key(), head), (key, object.clone())]).await?;
+        let store = store([(head_key()?, head), (key, object.clone())]).await?;
         let report = succeeds(
             "verifying",
             verify(store.clone(), PREFIX, &options(), |_| {}).await,
@@ -388,10 +392,10 @@ pub(super) fn pin(framed: &Bytes, pinned: &Head, pin: Pin) -> Verdict {
         head.nonces = (first..=pinned.revision)
             .map(|revision| (revision, Nonce::from_bits(u128::from(revision))))
             .collect();
-        let key = Keys::new(PREFIX).object(pinned.manifest, Folder::Pin, pin.object.name);
+        let key = keys()?.object(pinned.manifest, Folder::Pin, pin.object.name);
         head.pins = vec![pin];
         let head = succeeds("building a HEAD", head.encode())?;
-        let store = store([(head_key(), head), (key, framed.clone())]).await?;
+        let store = store([(head_key()?, head), (key, framed.clone())]).await?;
         succeeds(
             "verifying",
             verify(store.clone(), PREFIX, &options(), |_| {}).await,

@@ -122,7 +122,7 @@ async fn written() -> Result<Vec<(Target, Vec<Vec<u8>>)>> {
 }
 
 async fn gather(store: &MemoryStore, found: &mut BTreeMap<&'static str, BTreeSet<Vec<u8>>>) -> Result<()> {
-    let keys = Keys::new(PREFIX);
+    let keys = Keys::new(PREFIX)?;
     let head_bytes = object(store, keys.head()).await?;
     let head = Head::decode(head_bytes.clone()).map_err(unread)?;
     let mut add = |target: Target, input: Vec<u8>| {
