@@ -9,6 +9,9 @@
 
 use manifest_perf::scenario;
 
+#[path = "performance_test/canaries.rs"]
+mod canaries;
+
 /// Fails the test without a word more: the scenario has said why.
 fn pass(outcome: Result<(), String>) {
     if let Err(why) = outcome {
@@ -104,4 +107,78 @@ fn test_knee() {
 #[ignore = "works for half an hour"]
 fn test_soak() {
     pass(scenario::soak("test_soak"));
+}
+
+/// Not ignored: it measures nothing.
+#[test]
+fn runs_and_the_processes_that_they_start_tell_no_credentials() {
+    let fixture = canaries::Fixture::new("no_credentials");
+    for (scenario, variables) in [
+        ("test_requests", &[("PERF_COMMITS", "20")][..]),
+        ("test_scale", &[("PERF_KEYS", "1000"), ("PERF_TASKS", "2")]),
+        ("test_crash", &[("PERF_DURATION_SECS", "1"), ("PERF_KILLS", "1")]),
+        (
+            "test_requests",
+            &[
+                ("PERF_COMMITS", "20"),
+                ("AWS_SESSION_TOKEN", "another canary-session-token"),
+            ],
+        ),
+    ] {
+        let refused = variables.iter().any(|(name, _)| *name == "AWS_SESSION_TOKEN");
+        let ran = fixture.run(scenario, variables);
+        let stdout = String::from_utf8_lossy(&ran.output.stdout);
+        let verdict = if refused {
+            "\"verdict\":\"fail\""
+        } else {
+            "\"verdict\":\"pass\""
+        };
+        assert!(stdout.contains(verdict), "{scenario}: {:?}", ran.output);
+        for printed in [&ran.output.stdout, &ran.output.stderr] {
+            assert_eq!(
+                canaries::found_in(printed),
+                Vec::<&str>::new(),
+                "{scenario}: {:?}",
+                ran.output
+            );
+        }
+        for arguments in &ran.seen {
+            assert_eq!(
+                canaries::found_in(arguments),
+                Vec::<&str>::new(),
+                "{}",
+                String::from_utf8_lossy(arguments)
+            );
+        }
+        let helper = |arguments: &Vec<u8>| {
+            let arguments = String::from_utf8_lossy(arguments);
+            arguments.contains("--include-ignored") && arguments.contains(scenario)
+        };
+        if cfg!(target_os = "linux") && scenario != "test_requests" {
+            assert!(ran.seen.iter().any(helper), "{scenario} has started nobody");
+        }
+    }
+    let files = fixture.files();
+    for ending in [".csv", ".json", ".html", ".svg", ".hlog", "summary.md"] {
+        let ends = |path: &std::path::Path| path.to_string_lossy().ends_with(ending);
+        assert!(
+            files.iter().any(|(path, bytes)| ends(path) && !bytes.is_empty()),
+            "no {ending}"
+        );
+    }
+    for (path, bytes) in &files {
+        assert_eq!(
+            canaries::found_in(bytes),
+            Vec::<&str>::new(),
+            "{}",
+            path.display()
+        );
+    }
+    // Were there one, it would be found.
+    std::fs::write(fixture.out.join("leak.html"), "<td>canary-secret</td>").unwrap();
+    let leaks = fixture
+        .files()
+        .into_iter()
+        .filter(|(_, bytes)| !canaries::found_in(bytes).is_empty());
+    assert_eq!(leaks.count(), 1);
 }

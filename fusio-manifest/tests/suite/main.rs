@@ -1,7 +1,7 @@
 //! Properties of the engine: transactions, fresh reads, outcomes under faults, requests, creation.
 //!
-//! All but `s3_store`, `measured`, `asked` and the half of `fault_table` that goes over HTTP run in virtual time over a store
-//! in memory, from fixed seeds.
+//! All but `s3_store`, `credentials`, `credentials_renewed`, `measured`, `asked` and the half of `fault_table` that goes over
+//! HTTP run in virtual time over a store in memory, from fixed seeds.
 
 #[cfg(test)]
 mod asked;
@@ -17,6 +17,12 @@ mod collect;
 mod collect_folds;
 #[cfg(test)]
 mod collect_races;
+#[cfg(test)]
+#[cfg(feature = "s3")]
+mod credentials;
+#[cfg(test)]
+#[cfg(feature = "s3")]
+mod credentials_renewed;
 #[cfg(test)]
 mod destroy;
 #[cfg(test)]
@@ -69,6 +75,8 @@ mod outcomes_of_late_puts;
 mod outcomes_of_unread_heads;
 #[cfg(test)]
 mod pins;
+#[cfg(test)]
+mod prefixes;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]

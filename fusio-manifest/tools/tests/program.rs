@@ -261,6 +261,47 @@ async fn what_it_cannot_look_at_is_one_line_and_status_2() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credentials_are_told_wherever_they_stand() {
+    let server = server();
+    furnish(&store(&server).await).await;
+    let plain = server.endpoint();
+    let with_user = plain.replace("http://", "http://canary-user:canary-secret@");
+    let asked = |endpoint: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = program(endpoint, arguments);
+        command.env("RUST_LOG", "trace").envs(variables.iter().copied());
+        command.output().unwrap()
+    };
+    let verify = ["verify", "s3://bucket/tables/orders"];
+    let argument = [verify.as_slice(), &["--endpoint", &with_user]].concat();
+    let token = [("AWS_SESSION_TOKEN", "canary-session-token")];
+    let secret = [
+        ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+        ("AWS_ACCESS_KEY_ID", "canary-access-key"),
+    ];
+    for (output, word) in [
+        (asked(&plain, &argument, &[]), "user name"),
+        (asked(&with_user, &verify, &[]), "user name"),
+        (
+            asked(&plain, &verify, &[("AWS_ENDPOINT_URL_S3", &with_user)]),
+            "user name",
+        ),
+        (asked(&plain, &verify, &token), "InvalidToken"),
+        (asked(&plain, &verify, &secret), "InvalidAccessKeyId"),
+        (
+            asked(
+                "http://127.0.0.1:1",
+                &[verify.as_slice(), &["--timeout", "1"]].concat(),
+                &secret,
+            ),
+            "does not answer",
+        ),
+    ] {
+        let told = error(&output);
+        assert!(told.contains(word) && !told.contains("canary"), "{told}");
+    }
+}
+
 /// The signal comes while a request hangs: it ends at once, and says so.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,7 @@ use aws_config::{
     BehaviorVersion, environment::EnvironmentVariableRegionProvider, meta::region::RegionProviderChain,
     profile::ProfileFileRegionProvider,
 };
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider},
-};
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -19,7 +16,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use super::endpoint;
+use super::{credentials::Concealed, endpoint};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Stores close idle connections after some tens of seconds, and a PUT that meets the closing has an unknown
@@ -37,7 +34,7 @@ pub struct S3Config {
     region: Option<String>,
     connect_timeout: Duration,
     attempt_timeout: Duration,
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: Option<Concealed>,
 }
 
 impl S3Config {
@@ -97,7 +94,7 @@ impl S3Config {
     /// some seconds before what it gave last expires, and after 15 minutes if that has no expiry.
     #[must_use]
     pub fn credentials_provider(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.credentials = Some(SharedCredentialsProvider::new(provider));
+        self.credentials = Some(Concealed::new(provider));
         self
     }
 

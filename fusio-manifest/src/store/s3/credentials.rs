@@ -2,9 +2,43 @@
 
 use std::fmt;
 
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+};
 use aws_smithy_runtime_api::http::Headers;
 
 use crate::store::StoreErrorKind;
+
+/// A provider that shows nothing of what it provides: the SDK logs its whole configuration at TRACE, and fixed credentials
+/// are a provider that shows its access key.
+#[derive(Clone)]
+pub(super) struct Concealed(SharedCredentialsProvider);
+
+impl Concealed {
+    pub(super) fn new(provider: impl ProvideCredentials + 'static) -> Self {
+        Self(SharedCredentialsProvider::new(provider))
+    }
+}
+
+impl ProvideCredentials for Concealed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.0.provide_credentials()
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.0.fallback_on_interrupt()
+    }
+}
+
+impl fmt::Debug for Concealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Concealed(not shown)")
+    }
+}
 
 /// Shorter ones are nobody's: AWS's access keys have 16 characters and more.
 const SECRET_CHARS_MIN: usize = 16;
