@@ -151,7 +151,8 @@ fn usual_faults(duration: Duration) -> String {
 
 /// Whole seconds.
 fn interval(duration: Duration) -> Duration {
-    Duration::from_secs((duration / INTERVALS).as_secs_f64().ceil() as u64).max(INTERVAL_MIN)
+    let seconds = duration.as_millis().div_ceil(u128::from(INTERVALS) * 1_000);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)).max(INTERVAL_MIN)
 }
 
 fn estimate(settings: &Settings) -> RequestCounts {

@@ -20,138 +20,151 @@ type Of = fn(&Row) -> Option<f64>;
 /// A line: its label, colour, pattern, and what it shows.
 struct Line(&'static str, usize, Dash, Of);
 
+/// A pair of axes: what goes up, whether it begins at zero, and its lines.
+struct Rising<'a>(&'a str, bool, &'a [Line]);
+
 /// What the process takes, what lies in the store, and what users see.
 pub(super) fn figures(rows: &[Row]) -> Vec<Figure> {
     let Some(last) = rows.last() else {
         return Vec::new();
     };
     let time = Time::of(last.second);
-    let panel = |label: &str, from_zero: bool, lines: &[Line]| panel(rows, &time, label, from_zero, lines);
-    let mut process = vec![
-        panel(
-            "memory, MiB",
-            true,
-            &[
-                Line("resident memory", 0, Dash::Solid, |row| {
-                    Some(row.memory_bytes? / MIB)
-                }),
-                Line("of no file", 1, Dash::Dashed, |row| {
-                    Some(row.anonymous_bytes? / MIB)
-                }),
-            ],
-        ),
-        panel(
-            "number",
-            true,
-            &[
-                Line("open files", 2, Dash::Solid, |row| row.open_files),
-                Line("tasks", 3, Dash::Dashed, |row| Some(row.tasks)),
-                Line("threads", 4, Dash::Dotted, |row| row.threads),
-            ],
-        ),
-        panel(
-            "HEAD, KiB",
-            true,
-            &[
-                Line("HEAD", 0, Dash::Solid, |row| Some(row.head_bytes / KIB)),
-                Line("largest HEAD", 5, Dash::Dotted, |row| {
-                    Some(row.head_bytes_max / KIB)
-                }),
-            ],
-        ),
-        panel(
-            "named in HEAD",
-            true,
-            &[
-                Line("log objects", 1, Dash::Solid, |row| Some(row.log_objects)),
-                Line("runs", 2, Dash::Dashed, |row| Some(row.runs)),
-                Line("pins", 3, Dash::Dotted, |row| Some(row.pins)),
-            ],
-        ),
-        panel(
-            "objects in the store",
-            true,
-            &[
-                Line("objects", 0, Dash::Solid, |row| Some(row.objects? as f64)),
-                Line("not named by HEAD", 1, Dash::Dashed, |row| {
-                    Some(row.unreferenced_objects? as f64)
-                }),
-            ],
-        ),
-        panel(
-            "bytes in the store per live byte",
-            true,
-            &[Line(
-                "bytes per live byte",
-                4,
-                Dash::Solid,
-                Row::bytes_per_live_byte,
-            )],
-        ),
-        panel(
-            "requests",
-            true,
-            &[
-                Line("per commit", 0, Dash::Solid, Row::requests_per_commit),
-                Line(
-                    "maintenance per commit",
-                    1,
-                    Dash::Dashed,
-                    Row::maintenance_per_commit,
-                ),
-                Line("per read", 2, Dash::Dotted, Row::requests_per_read),
-            ],
-        ),
-        panel(
-            "response time, ms",
-            false,
-            &[
-                Line("commit p50", 0, Dash::Solid, |row| row.commit_p50_ms),
-                Line("commit p99", 0, Dash::Dotted, |row| row.commit_p99_ms),
-                Line("read p50", 2, Dash::Solid, |row| row.read_p50_ms),
-                Line("read p99", 2, Dash::Dotted, |row| row.read_p99_ms),
-            ],
-        ),
-        panel(
-            "transactions/s",
-            true,
-            &[
-                Line("due", 5, Dash::Dashed, |row| per_s(row.commits_offered, row)),
-                Line("committed", 0, Dash::Solid, Row::commits_per_s),
-            ],
-        ),
-    ];
-    let split = process.len() - 3;
-    let mut users = process.split_off(split);
-    let mut store = process.split_off(3);
-    for panels in [&mut process, &mut store, &mut users] {
-        if let Some(last) = panels.last_mut() {
-            time.label.clone_into(&mut last.x.label);
-        }
-    }
     [
         Figure::of_panels(
             "soak_process",
             "What the process takes",
             "Of the process that has the handles; the store is in another one. A leak is a line that rises.",
-            process,
+            panels(rows, &time, &PROCESS),
         ),
         Figure::of_panels(
             "soak_store",
             "What lies in the store",
             "Keys are used again and again, so all of it must stay. Saw-teeth are folds, merges and collections.",
-            store,
+            panels(rows, &time, &STORE),
         ),
         Figure::of_panels(
             "soak_users",
             "What users see, and what it costs",
             "Response time counts from due to answer. A peak is an outage of the store.",
-            users,
+            panels(rows, &time, &USERS),
         ),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+const PROCESS: [Rising<'static>; 3] = [
+    Rising(
+        "memory, MiB",
+        true,
+        &[
+            Line("resident memory", 0, Dash::Solid, |row| {
+                Some(row.memory_bytes? / MIB)
+            }),
+            Line("of no file", 1, Dash::Dashed, |row| {
+                Some(row.anonymous_bytes? / MIB)
+            }),
+        ],
+    ),
+    Rising(
+        "number",
+        true,
+        &[
+            Line("open files", 2, Dash::Solid, |row| row.open_files),
+            Line("tasks", 3, Dash::Dashed, |row| Some(row.tasks)),
+            Line("threads", 4, Dash::Dotted, |row| row.threads),
+        ],
+    ),
+    Rising(
+        "HEAD, KiB",
+        true,
+        &[
+            Line("HEAD", 0, Dash::Solid, |row| Some(row.head_bytes / KIB)),
+            Line("largest HEAD", 5, Dash::Dotted, |row| {
+                Some(row.head_bytes_max / KIB)
+            }),
+        ],
+    ),
+];
+
+const STORE: [Rising<'static>; 3] = [
+    Rising(
+        "named in HEAD",
+        true,
+        &[
+            Line("log objects", 1, Dash::Solid, |row| Some(row.log_objects)),
+            Line("runs", 2, Dash::Dashed, |row| Some(row.runs)),
+            Line("pins", 3, Dash::Dotted, |row| Some(row.pins)),
+        ],
+    ),
+    Rising(
+        "objects in the store",
+        true,
+        &[
+            Line("objects", 0, Dash::Solid, |row| Some(row.objects? as f64)),
+            Line("not named by HEAD", 1, Dash::Dashed, |row| {
+                Some(row.unreferenced_objects? as f64)
+            }),
+        ],
+    ),
+    Rising(
+        "bytes in the store per live byte",
+        true,
+        &[Line(
+            "bytes per live byte",
+            4,
+            Dash::Solid,
+            Row::bytes_per_live_byte,
+        )],
+    ),
+];
+
+const USERS: [Rising<'static>; 3] = [
+    Rising(
+        "requests",
+        true,
+        &[
+            Line("per commit", 0, Dash::Solid, Row::requests_per_commit),
+            Line(
+                "maintenance per commit",
+                1,
+                Dash::Dashed,
+                Row::maintenance_per_commit,
+            ),
+            Line("per read", 2, Dash::Dotted, Row::requests_per_read),
+        ],
+    ),
+    Rising(
+        "response time, ms",
+        false,
+        &[
+            Line("commit p50", 0, Dash::Solid, |row| row.commit_p50_ms),
+            Line("commit p99", 0, Dash::Dotted, |row| row.commit_p99_ms),
+            Line("read p50", 2, Dash::Solid, |row| row.read_p50_ms),
+            Line("read p99", 2, Dash::Dotted, |row| row.read_p99_ms),
+        ],
+    ),
+    Rising(
+        "transactions/s",
+        true,
+        &[
+            Line("due", 5, Dash::Dashed, |row| per_s(row.commits_offered, row)),
+            Line("committed", 0, Dash::Solid, Row::commits_per_s),
+        ],
+    ),
+];
+
+/// One above the other; the lowest says what goes right.
+fn panels(rows: &[Row], time: &Time, of: &[Rising<'_>]) -> Vec<Panel> {
+    let panels = of
+        .iter()
+        .map(|Rising(label, from_zero, lines)| panel(rows, time, label, *from_zero, lines));
+    let mut panels: Vec<Panel> = panels.collect();
+    if let Some(last) = panels.last_mut() {
+        time.label.clone_into(&mut last.x.label);
+    }
+    panels
 }
 
 fn per_s(count: u64, row: &Row) -> Option<f64> {

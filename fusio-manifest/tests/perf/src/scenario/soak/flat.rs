@@ -140,6 +140,10 @@ impl Bound {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "small numbers, rounded down on purpose"
+)]
 mod tests {
     use super::*;
 
