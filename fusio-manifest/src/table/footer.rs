@@ -163,6 +163,13 @@ fn blocks(
                 reference.raw_bytes
             ))
         })?;
+        // What does not shrink is stored as it is, behind the byte that says so.
+        if reference.bytes > raw_bytes as u64 + 1 {
+            return Err(FormatError::damaged(format!(
+                "a block of {} bytes that unpacks to {raw_bytes}",
+                reference.bytes
+            )));
+        }
         if blocks
             .last()
             .is_some_and(|last| last.separator >= reference.separator)
