@@ -12,6 +12,7 @@ use crate::{
     entropy::Entropy,
     error::{Error, ErrorKind, Result},
     id::Keys,
+    limits::HEAD_BYTES_READ_MAX,
     options::Options,
     store::{
         ETag, GetAnswer, GetOptions, ListPage, PutMode, Store, StoreError, StoreErrorKind,
@@ -26,6 +27,26 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// that ends in time costs nobody an error.
 pub(crate) fn patience() -> Backoff {
     Backoff::new(FIRST_WAIT, LONGEST_WAIT, u32::MAX)
+}
+
+/// What a GET of HEAD asks for.
+pub(crate) fn whole_head(if_none_match: Option<ETag>) -> GetOptions {
+    GetOptions {
+        if_none_match,
+        range: None,
+        bytes_max: Some(HEAD_BYTES_READ_MAX),
+    }
+}
+
+/// An object that could not be read. One that is longer than it can be is damaged, whoever is to blame.
+pub(crate) fn unread(doing: &str, key: &str, error: StoreError) -> Error {
+    match error.kind {
+        StoreErrorKind::TooLong => {
+            let message = format!("object {key}: damaged: longer than it can be");
+            Error::from_store_as(ErrorKind::Corrupt, message, error)
+        }
+        _ => Error::from_store(doing, error),
+    }
 }
 
 /// Who waits for a request.
@@ -62,7 +83,7 @@ impl Access {
         }
     }
 
-    /// One GET, bounded in time.
+    /// One GET, bounded in time and in length.
     pub(crate) async fn get(
         &self,
         key: &str,
@@ -71,8 +92,19 @@ impl Access {
         purpose: Purpose,
     ) -> Result<GetAnswer, StoreError> {
         let limit = self.limit(deadline);
+        let most = options.most();
         let get = self.store.get(key, options);
-        let answer = self.bounded("GET", key, limit, get).await;
+        let mut answer = self.bounded("GET", key, limit, get).await;
+        if let (Ok(GetAnswer::Found { bytes, .. }), Some(most)) = (&answer, most)
+            && bytes.len() as u64 > most
+        {
+            // A store that does not keep to its bounds: nothing of it is believed.
+            let message = format!(
+                "{} bytes came, and {most} are the most that it may have",
+                bytes.len()
+            );
+            answer = Err(StoreError::new(StoreErrorKind::TooLong, "GET", key, message));
+        }
         if purpose == Purpose::Maintenance {
             self.maintenance.count(RequestClass::Get);
             if let Ok(GetAnswer::Found { bytes, .. }) = &answer {
@@ -109,7 +141,7 @@ impl Access {
         let key = self.keys.head();
         let mut backoff = patience();
         loop {
-            let error = match self.get(key, GetOptions::default(), deadline, purpose).await {
+            let error = match self.get(key, whole_head(None), deadline, purpose).await {
                 Ok(GetAnswer::Found { bytes, etag }) => return Ok(Some((bytes, etag))),
                 Ok(GetAnswer::NotModified) => {
                     let message = format!("object {key}: 304 to a request without a condition");
@@ -119,7 +151,7 @@ impl Access {
                 Err(error) => error,
             };
             if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
-                return Err(Error::from_store("reading HEAD", error));
+                return Err(unread("reading HEAD", key, error));
             }
         }
     }

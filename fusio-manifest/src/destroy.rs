@@ -14,6 +14,7 @@ use crate::{
     id::{Keys, ManifestId, is_probe_object, manifest_of},
     maintenance::collect::delete_all,
     options::Options,
+    pages::Pages,
     store::{Store, meter::RequestClass},
 };
 
@@ -61,20 +62,16 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
         }
         None => Target::Remains,
     };
-    let mut after: Option<String> = None;
+    let doing = "listing the objects of the manifest";
+    let mut pages = Pages::of(&access, access.keys.prefix(), doing);
     let mut keys = Vec::new();
-    loop {
-        let doing = "listing the objects of the manifest";
-        let page = access
-            .list(access.keys.prefix(), after.as_deref(), deadline(), doing)
-            .await?;
+    while let Some(page) = pages.next(deadline()).await? {
         let listed: BTreeSet<ManifestId> = page
-            .objects
             .iter()
             .filter_map(|object| manifest_of(access.keys.prefix(), &object.key))
             .collect();
         let spared = spared(&access, &target, &listed, deadline()).await?;
-        for object in &page.objects {
+        for object in &page {
             let prefix = access.keys.prefix();
             let ours = match manifest_of(prefix, &object.key) {
                 Some(manifest) => access.keys.is_object(&object.key) && !spared.contains(&manifest),
@@ -94,11 +91,8 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
         }
         destroyed.objects += keys.len() as u64;
         keys.clear();
-        match page.objects.last() {
-            Some(last) if page.more => after = Some(last.key.clone()),
-            _ => return Ok(destroyed),
-        }
     }
+    Ok(destroyed)
 }
 
 /// Deletes HEAD of this manifest; true if a copy of the request may arrive later.

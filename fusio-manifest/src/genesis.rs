@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use self::impatient::Impatient;
 use crate::{
-    access::{Access, Purpose},
+    access::{Access, Purpose, unread, whole_head},
     backoff::Backoff,
     clock::Moment,
     error::{Error, ErrorKind, Result},
@@ -13,11 +14,14 @@ use crate::{
     immutable::Unread,
     log_store::{LogStore, Logged},
     options::Options,
+    pages,
     spawned::Spawned,
     state::State,
-    store::{GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind, probe},
+    store::{GetAnswer, PutMode, Store, StoreError, StoreErrorKind, probe},
     table_store::TableStore,
 };
+
+mod impatient;
 
 /// What `create` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,16 +52,19 @@ fn backoff() -> Backoff {
 async fn find(log: &Arc<LogStore>, access: &Arc<Access>, options: &Options) -> Result<Option<Found>> {
     let mut backoff = backoff();
     let mut gone = Gone::default();
+    // Of all of it: a store that shows another HEAD each time is not followed for ever.
+    let deadline = access.clock.now().saturating_add(options.read_timeout);
+    let mut failed: Option<StoreError> = None;
     loop {
         let sent_at = access.clock.now();
         let key = access.keys.head();
-        let deadline = sent_at.saturating_add(options.read_timeout);
-        let error = match access
-            .get(key, GetOptions::default(), deadline, Purpose::Path)
-            .await
-        {
+        if let Some(error) = failed.take_if(|_| sent_at >= deadline) {
+            return Err(unread("reading HEAD", key, error));
+        }
+        let error = match access.get(key, whole_head(None), deadline, Purpose::Path).await {
             Ok(GetAnswer::Found { bytes, etag }) => {
                 let fetched = Fetched::decode(key, bytes, etag)?;
+                fetched.check_etag(access)?;
                 let tables = table_store(access, fetched.head.manifest, options);
                 // Beside the log objects, and on when the handle is open: nobody waits for them here.
                 tables
@@ -90,6 +97,10 @@ async fn find(log: &Arc<LogStore>, access: &Arc<Access>, options: &Options) -> R
             }
             Err(error) => error,
         };
+        if error.kind == StoreErrorKind::TooLong {
+            return Err(unread("reading HEAD", key, error));
+        }
+        failed = Some(error.clone());
         retry_or_fail(&mut backoff, access, "reading HEAD", error).await?;
     }
 }
@@ -117,13 +128,8 @@ pub(crate) async fn create(
     if let Some(found) = find(log, access, options).await? {
         return Ok((found, Creation::Adopted));
     }
-    probe::probe(
-        &access.store,
-        &*access.clock,
-        &*access.entropy,
-        access.keys.prefix(),
-    )
-    .await?;
+    let store: Arc<dyn Store> = Arc::new(Impatient::new(access));
+    probe::probe(&store, &*access.clock, &*access.entropy, access.keys.prefix()).await?;
     if let Some(orphan) = find_orphan(access).await? {
         // Another creator may have been faster than the probe: then what was found is no orphan.
         return match find(log, access, options).await? {
@@ -138,7 +144,7 @@ pub(crate) async fn create(
             )),
         };
     }
-    if let Ok(Some(warning)) = access.store.warning().await {
+    if let Ok(Some(warning)) = store.warning().await {
         tracing::warn!(store = access.store.describe(), "{warning}");
     }
     first_head(log, access, options).await
@@ -148,19 +154,24 @@ pub(crate) async fn create(
 /// bury what it holds.
 async fn find_orphan(access: &Access) -> Result<Option<String>> {
     let prefix = access.keys.prefix();
+    let doing = "looking for objects of a lost manifest";
     let mut after: Option<String> = None;
     let mut backoff = backoff();
+    let mut read = 0;
     loop {
         let page = access.store.list(prefix, after.as_deref());
         let listed = access.bounded("LIST", prefix, access.request_timeout, page).await;
         let page = match listed {
             Ok(page) => page,
             Err(error) => {
-                let doing = "looking for objects of a lost manifest";
                 retry_or_fail(&mut backoff, access, doing, error).await?;
                 continue;
             }
         };
+        read += 1;
+        if let Some(flaw) = pages::flaw(prefix, after.as_deref(), read, &page) {
+            return Err(pages::wrong(access, prefix, doing, &flaw));
+        }
         if let Some(orphan) = page
             .objects
             .iter()
@@ -199,7 +210,7 @@ async fn first_head(
             access.request_timeout,
         );
         let error = match put.await {
-            Ok(etag) => {
+            Ok(etag) if etag.flaw().is_none() => {
                 let tables = table_store(access, manifest, options);
                 let state = State::build(head, etag, bytes.len(), &Logged::new())?;
                 let found = Found {
@@ -208,6 +219,10 @@ async fn first_head(
                     sent_at,
                 };
                 return Ok((found, Creation::Created));
+            }
+            Ok(etag) => {
+                let message = format!("answered with an ETag {}", etag.flaw().unwrap_or_default());
+                StoreError::new(StoreErrorKind::Unexpected, "PUT", key, message)
             }
             Err(error) => error,
         };

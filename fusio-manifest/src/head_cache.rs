@@ -175,9 +175,20 @@ impl HeadCache {
         Ok(news || self.broken.by(Mutant::LowerRevisionInstalled))
     }
 
-    /// A GET that was sent at `sent` showed nothing new.
-    pub(crate) fn nothing_new(&self, sent: Sent) -> Result<Certified> {
-        self.cell.lock().look_done(sent, 0)
+    /// A GET that was sent at `sent` showed nothing new: `seen`, under this ETag.
+    ///
+    /// If that is the HEAD which is known, and not its ETag, the answer that told the ETag was wrong, and no commit could
+    /// ever be made on it. The newer word is taken.
+    pub(crate) fn nothing_new(&self, seen: &Head, etag: &ETag, sent: Sent) -> Result<Certified> {
+        let mut cell = self.cell.lock();
+        let known = Arc::clone(&cell.certified.state);
+        let same = seen.revision == known.head.revision
+            && seen.nonce_of(seen.revision) == known.head.nonce_of(known.head.revision);
+        if same && *etag != known.etag && sent.is_after(cell.certified.sent.sequence) {
+            tracing::warn!(known = %known.etag, seen = %etag, "the store gave HEAD two ETags");
+            cell.certified.state = Arc::new(known.under(etag.clone()));
+        }
+        cell.look_done(sent, 0)
     }
 
     /// Puts `same` in place of `state`, which it is but for the runs that it reads from; false if a newer one is known.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    access::{Access, Purpose, patience},
+    access::{Access, Purpose, patience, unread, whole_head},
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::{Head, Pin},
@@ -23,7 +23,7 @@ use crate::{
     run,
     spawned::Spawned,
     state::{State, unseen},
-    store::{ETag, GetAnswer, GetOptions, PutMode, StoreError, StoreErrorKind},
+    store::{ETag, GetAnswer, PutMode, StoreError, StoreErrorKind},
     table_store::TableStore,
     version::Version,
 };
@@ -85,10 +85,7 @@ impl HeadIo {
                 sent: seen,
             } = self.cache.current()?;
             let sent = self.cache.sent();
-            let options = GetOptions {
-                if_none_match: Some(known.etag.clone()),
-                range: None,
-            };
+            let options = whole_head(Some(known.etag.clone()));
             let key = self.access.keys.head();
             match self.access.get(key, options, deadline, Purpose::Path).await {
                 Ok(GetAnswer::NotModified) => {
@@ -99,9 +96,12 @@ impl HeadIo {
                     self.observe_get(sent);
                     let fetched = Fetched::decode(key, bytes, etag)?;
                     if !self.cache.is_news(&fetched.head, sent)? {
-                        return self.cache.nothing_new(sent);
+                        fetched.check_etag(&self.access)?;
+                        return self.cache.nothing_new(&fetched.head, &fetched.etag, sent);
                     }
                     show(&fetched.head, &fetched.etag);
+                    // What it shows is shown; but nothing can be committed on the condition that it stands.
+                    fetched.check_etag(&self.access)?;
                     // Meanwhile it may have changed over to newer runs, or others have learnt more.
                     let newest = self.cache.current()?.state;
                     let base = match newest.head.revision < fetched.head.revision {
@@ -127,7 +127,7 @@ impl HeadIo {
                 Err(error) if error.kind == StoreErrorKind::NotFound => return Err(self.head_lost(error)),
                 Err(error) => {
                     if !error.is_transient() || !self.access.wait(&mut backoff, deadline).await? {
-                        return Err(Error::from_store("looking at HEAD", error));
+                        return Err(unread("looking at HEAD", key, error));
                     }
                 }
             }
@@ -248,16 +248,16 @@ impl HeadIo {
         let sent = self.cache.sent();
         let base_seen = self.cache.seen(base).unwrap_or(sent.at);
         let mode = PutMode::Update(base.clone());
-        let result = self
-            .access
-            .put(
-                self.access.keys.head(),
-                body,
-                mode,
-                purpose,
-                self.access.request_timeout,
-            )
-            .await;
+        let key = self.access.keys.head();
+        let limit = self.access.request_timeout;
+        let result = self.access.put(key, body, mode, purpose, limit).await;
+        // An ETag that can be no condition, or that the bytes before had, shows that the answer is not about this PUT.
+        // What it says besides is not believed either: HEAD itself tells.
+        let result = result.and_then(|etag| match etag.flaw() {
+            Some(flaw) => Err(useless(key, &format!("an ETag {flaw}"))),
+            None if etag == *base => Err(useless(key, "the ETag of what was replaced")),
+            None => Ok(etag),
+        });
         let duration = self.access.clock.now().saturating_sub(sent.at);
         if result.is_ok() {
             self.cache.observe_put(duration);
@@ -280,6 +280,16 @@ impl HeadIo {
             error,
         )
     }
+}
+
+/// The answer to a PUT of HEAD that nothing can be based on.
+fn useless(key: &str, what: &str) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unexpected,
+        "PUT",
+        key,
+        format!("answered with {what}"),
+    )
 }
 
 /// The log objects that were missing where HEAD named them.
@@ -328,6 +338,21 @@ impl Fetched {
             etag,
             bytes: length,
         })
+    }
+
+    /// An error if nothing could be committed on the condition that HEAD has this ETag.
+    pub(crate) fn check_etag(&self, access: &Access) -> Result<()> {
+        let Some(flaw) = self.etag.flaw() else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::UnfitStore,
+            format!(
+                "{} gives \"{}\" an ETag {flaw}: no commit can be made on it",
+                access.store.describe(),
+                access.keys.head()
+            ),
+        ))
     }
 
     /// The state that it stands for, with the log objects read that `known`, an earlier state of the same

@@ -5,11 +5,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::{
-    access::{Access, Purpose, patience},
+    access::{Access, Purpose, patience, unread},
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::Head,
     id::{Folder, ManifestId, Nonce, ObjectName},
+    limits::{HEAD_BYTES_READ_MAX, LIST_BYTES_READ_MAX, LOG_OBJECT_BYTES_READ_MAX},
     store::{GetAnswer, GetOptions, PutMode, StoreErrorKind},
 };
 
@@ -23,6 +24,24 @@ fn word(folder: Folder) -> &'static str {
         Folder::Pin => "a pin",
         Folder::List => "a list of what is to be collected",
     }
+}
+
+/// The most that is read of an object in one piece, whatever its reference says. Of a table only ranges are read.
+pub(crate) fn bytes_read_max(folder: Folder) -> u64 {
+    match folder {
+        Folder::Log => LOG_OBJECT_BYTES_READ_MAX,
+        Folder::Table => u64::MAX,
+        Folder::Pin => HEAD_BYTES_READ_MAX,
+        Folder::List => LIST_BYTES_READ_MAX,
+    }
+}
+
+/// What of an object is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Portion {
+    /// All of it, which is so many bytes by whoever names it.
+    Whole(u64),
+    Range(Range<u64>),
 }
 
 /// Why an object could not be read.
@@ -103,9 +122,27 @@ impl Access {
                         ));
                     }
                 }
+                // An answer that proves nothing. The object itself does.
+                Err(error) if error.kind == StoreErrorKind::Unexpected => {
+                    if self.holds(&key, &bytes, to).await {
+                        return Ok(name);
+                    }
+                    return Err(Error::from_store(&format!("writing {what}"), error));
+                }
                 Err(error) => return Err(Error::from_store(&format!("writing {what}"), error)),
             }
         }
+    }
+
+    /// True if exactly these bytes are there.
+    async fn holds(&self, key: &str, bytes: &Bytes, to: Destination) -> bool {
+        let whole = GetOptions {
+            if_none_match: None,
+            range: None,
+            bytes_max: Some(bytes.len() as u64),
+        };
+        let found = self.get(key, whole, to.deadline, to.purpose).await;
+        matches!(found, Ok(GetAnswer::Found { bytes: found, .. }) if found == *bytes)
     }
 
     fn draw_name(&self, epoch: u64) -> Result<ObjectName> {
@@ -119,16 +156,26 @@ impl Access {
         folder: Folder,
         manifest: ManifestId,
         name: ObjectName,
-        range: Option<Range<u64>>,
+        portion: Portion,
         deadline: Moment,
         purpose: Purpose,
     ) -> Result<Bytes, Unread> {
         let key = self.key(folder, manifest, name);
+        let (range, bytes_max) = match portion {
+            Portion::Whole(bytes) => (None, Some(bytes)),
+            Portion::Range(range) => (Some(range), None),
+        };
+        if let Some(bytes) = bytes_max.filter(|bytes| *bytes > bytes_read_max(folder)) {
+            let most = bytes_read_max(folder);
+            let message = format!("object {key}: damaged: named with {bytes} bytes, and {most} are the most");
+            return Err(Error::new(ErrorKind::Corrupt, message).into());
+        }
         let mut backoff = patience();
         loop {
             let options = GetOptions {
                 if_none_match: None,
                 range: range.clone(),
+                bytes_max,
             };
             let error = match self.get(&key, options, deadline, purpose).await {
                 Ok(GetAnswer::Found { bytes, .. }) => return Ok(bytes),
@@ -142,11 +189,12 @@ impl Access {
                 return Err(Unread::Gone(name));
             }
             if error.status == Some(416) {
-                let message = format!("object {key}: damaged: it ends before byte {range:?}");
+                let start = range.as_ref().map_or(0, |range| range.start);
+                let message = format!("object {key}: damaged: it ends before byte {start}");
                 return Err(Error::from_store_as(ErrorKind::Corrupt, message, error).into());
             }
             if !error.is_transient() || !self.wait(&mut backoff, deadline).await? {
-                return Err(Error::from_store(&format!("reading {}", word(folder)), error).into());
+                return Err(unread(&format!("reading {}", word(folder)), &key, error).into());
             }
         }
     }

@@ -109,6 +109,7 @@ mod maintenance;
 mod manifest;
 mod mutant;
 mod options;
+mod pages;
 mod receipt;
 mod recheck;
 mod refresh;

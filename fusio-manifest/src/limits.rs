@@ -12,6 +12,13 @@ pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const TRANSACTION_WRITES_MAX: usize = 10_000;
 /// The largest HEAD, in bytes. Each reader downloads it whenever it has changed.
 pub const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// The most that is read of a HEAD. More than is written, so that no estimate of a writer's makes a HEAD which nobody
+/// reads, and bounded, whatever lies there.
+pub(crate) const HEAD_BYTES_READ_MAX: u64 = 2 * HEAD_BYTES_MAX as u64;
+/// The longest log object that is read: twice the largest that is written, which is a transaction's.
+pub(crate) const LOG_OBJECT_BYTES_READ_MAX: u64 = 2 * TRANSACTION_BYTES_MAX as u64;
+/// The longest list of a collection that is read: four times the longest that is written.
+pub(crate) const LIST_BYTES_READ_MAX: u64 = 16 * 1024 * 1024;
 /// The most log objects that HEAD names where they cannot be folded. Else a commit folds first at
 /// [`SharedSettings::log_objects_max`](crate::SharedSettings::log_objects_max).
 pub const LOG_OBJECTS_MAX: usize = 1_024;

@@ -7,6 +7,7 @@ use crate::{
     clock::Moment,
     error::Result,
     id::{Folder, ManifestId, ObjectName, is_probe_object, manifest_of},
+    pages::{self, Pages},
 };
 
 /// Some objects.
@@ -67,6 +68,11 @@ impl Garbage {
     }
 }
 
+const DOING: &str = "listing what lies below the prefix";
+
+/// The most objects of manifests that are kept of one listing: some 100 MiB.
+const OBJECTS_MAX: usize = 1_000_000;
+
 /// One listing of a prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -79,11 +85,9 @@ impl Listing {
     pub(crate) async fn read(access: &Access, deadline: impl Fn() -> Moment) -> Result<Self> {
         let prefix = access.keys.prefix();
         let mut listing = Self::default();
-        let mut after: Option<String> = None;
-        loop {
-            let doing = "listing what lies below the prefix";
-            let page = access.list(prefix, after.as_deref(), deadline(), doing).await?;
-            for object in &page.objects {
+        let mut pages = Pages::of(access, prefix, DOING);
+        while let Some(page) = pages.next(deadline()).await? {
+            for object in &page {
                 let parsed = manifest_of(prefix, &object.key).and_then(|manifest| {
                     let (folder, name) = access.keys.parse(manifest, &object.key)?;
                     Some((manifest, folder, name))
@@ -96,11 +100,12 @@ impl Listing {
                     listing.foreign.add(object.bytes);
                 }
             }
-            match page.objects.last() {
-                Some(last) if page.more => after = Some(last.key.clone()),
-                _ => return Ok(listing),
+            if listing.objects.len() > OBJECTS_MAX {
+                let flaw = format!("more than {OBJECTS_MAX} objects of manifests");
+                return Err(pages::wrong(access, prefix, DOING, &flaw));
             }
         }
+        Ok(listing)
     }
 
     /// The manifests of which objects lie here.

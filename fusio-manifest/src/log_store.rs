@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::{Head, LogReference, ObjectReference},
     id::{Folder, ManifestId, ObjectName},
-    immutable::{Destination, Unread},
+    immutable::{Destination, Portion, Unread},
     log::{self, LogObject},
 };
 
@@ -146,9 +146,10 @@ impl LogStore {
         purpose: Purpose,
     ) -> Result<Arc<LogObject>, Unread> {
         let name = reference.object.name;
+        let whole = Portion::Whole(reference.object.bytes);
         let bytes = self
             .access
-            .read(Folder::Log, manifest, name, None, deadline, purpose)
+            .read(Folder::Log, manifest, name, whole, deadline, purpose)
             .await?;
         let key = self.access.key(Folder::Log, manifest, name);
         log::decode(manifest, &reference, bytes)

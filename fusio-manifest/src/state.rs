@@ -67,6 +67,18 @@ impl State {
         })
     }
 
+    /// The same, of a HEAD that has another ETag than was told.
+    pub(crate) fn under(&self, etag: ETag) -> Self {
+        Self {
+            head: self.head.clone(),
+            etag,
+            head_bytes: self.head_bytes,
+            overlay: self.overlay.clone(),
+            complete_after: self.complete_after,
+            runs: Arc::clone(&self.runs),
+        }
+    }
+
     /// True if it reads from other runs than HEAD names.
     pub(crate) fn lags(&self) -> bool {
         *self.runs != *self.head.runs

@@ -17,6 +17,9 @@ pub(crate) mod s3;
 /// A boxed future, so that a [`Store`] can be held as `Arc<dyn Store>`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The longest ETag that is taken: S3's have some 40 bytes, and each is kept, sent back and put into tokens.
+const ETAG_BYTES_MAX: usize = 1_024;
+
 /// An entity tag, kept byte for byte as the store sent it, quotes included.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ETag(Arc<str>);
@@ -30,6 +33,21 @@ impl ETag {
     /// The header's value.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Why no PUT can be made on the condition that an object has this ETag, if so.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        if self.0.is_empty() {
+            Some("that is empty")
+        } else if self.is_weak() {
+            Some("that is weak")
+        } else if self.0.len() > ETAG_BYTES_MAX {
+            Some("of more than 1 KiB")
+        } else if !self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            Some("that cannot be sent back")
+        } else {
+            None
+        }
     }
 
     /// True of `W/"..."`, which by RFC 9110 never satisfies If-Match.
@@ -68,6 +86,23 @@ pub struct GetOptions {
     pub if_none_match: Option<ETag>,
     /// Only these bytes of the object.
     pub range: Option<Range<u64>>,
+    /// What the caller takes at most: a longer body is [`StoreErrorKind::TooLong`], as soon as it is known to be longer,
+    /// and no more of it is kept. A range is bounded by itself too.
+    pub bytes_max: Option<u64>,
+}
+
+impl GetOptions {
+    /// The most bytes that may come; `None`: any.
+    pub fn most(&self) -> Option<u64> {
+        let range = self
+            .range
+            .as_ref()
+            .map(|range| range.end.saturating_sub(range.start));
+        match (range, self.bytes_max) {
+            (Some(range), Some(most)) => Some(range.min(most)),
+            (range, most) => range.or(most),
+        }
+    }
 }
 
 /// The answer to a GET that succeeded.
@@ -112,7 +147,8 @@ pub struct ListedObject {
 ///
 /// Each call sends one request at most and is safe to drop; a dropped PUT may still be applied.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// Reads an object, or a range of it. A missing key is [`StoreErrorKind::NotFound`].
+    /// Reads an object, or a range of it. A missing key is [`StoreErrorKind::NotFound`], a body that is longer than
+    /// [`GetOptions::bytes_max`] is [`StoreErrorKind::TooLong`] and is not held in memory.
     fn get<'a>(&'a self, key: &'a str, options: GetOptions) -> BoxFuture<'a, Result<GetAnswer, StoreError>>;
 
     /// Writes an object if the condition holds, and returns its new ETag.
@@ -172,6 +208,8 @@ pub enum StoreErrorKind {
     Connection,
     /// An answer that means nothing here: a redirect, another status, a body that breaks off, no ETag.
     Unexpected,
+    /// An answer that is longer than what was asked for can be. What was over was not kept.
+    TooLong,
 }
 
 /// A request that failed.
@@ -228,7 +266,8 @@ impl StoreError {
             | StoreErrorKind::Server
             | StoreErrorKind::Timeout
             | StoreErrorKind::Connection
-            | StoreErrorKind::Unexpected => false,
+            | StoreErrorKind::Unexpected
+            | StoreErrorKind::TooLong => false,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     frame::FormatError,
     head::{ObjectReference, Run, TableReference},
     id::{Folder, ManifestId, ObjectName},
-    immutable::{Destination, Unread},
+    immutable::{Destination, Portion, Unread},
     spawned::Spawned,
     table::{Block, Built, Footer, lower_bound},
 };
@@ -262,7 +262,14 @@ impl TableStore {
     ) -> Result<bytes::Bytes, Unread> {
         let name = table.object.name;
         self.access
-            .read(Folder::Table, self.manifest, name, Some(range), deadline, purpose)
+            .read(
+                Folder::Table,
+                self.manifest,
+                name,
+                Portion::Range(range),
+                deadline,
+                purpose,
+            )
             .await
     }
 

@@ -19,6 +19,7 @@ use crate::{
     id::{Folder, ObjectName},
     immutable::{Destination, Unread},
     mutant::{Broken, Mutant},
+    pages::Pages,
     store::{StoreError, meter::RequestClass},
 };
 
@@ -81,24 +82,18 @@ impl Collect {
         // Without the fence, what is being written just now would be taken for garbage.
         let behind = |name: ObjectName| name.epoch < self.head.epoch || self.broken.by(Mutant::NoEpochFence);
         let mut objects = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let (prefix, doing) = (keys.objects(manifest), "listing what is to be collected");
-            let page = self
-                .access
-                .list(&prefix, after.as_deref(), self.deadline(), doing)
-                .await?;
+        let prefix = keys.objects(manifest);
+        let mut pages = Pages::of(&self.access, &prefix, "listing what is to be collected");
+        while objects.len() < LISTED_MAX
+            && let Some(page) = pages.next(self.deadline()).await?
+        {
             let listed = page
-                .objects
                 .iter()
                 .filter_map(|listed| keys.parse(manifest, &listed.key))
                 .filter(|object| behind(object.1) && !live.contains(object));
             objects.extend(listed.take(LISTED_MAX - objects.len()));
-            match page.objects.last() {
-                Some(last) if page.more && objects.len() < LISTED_MAX => after = Some(last.key.clone()),
-                _ => return Ok(objects),
-            }
         }
+        Ok(objects)
     }
 
     /// Deletes what the list of this HEAD names, which must be condemned in it, and whose pins' needs are spared.

@@ -9,7 +9,7 @@ use crate::{
     frame::FormatError,
     head::ObjectReference,
     id::{Folder, ManifestId},
-    immutable::{Destination, Unread},
+    immutable::{Destination, Portion, Unread},
 };
 
 /// Writes one, and returns how HEAD names it.
@@ -38,7 +38,14 @@ pub(crate) async fn read(
 ) -> Result<Bytes, Unread> {
     let name = reference.name;
     let bytes = access
-        .read(folder, manifest, name, None, deadline, purpose)
+        .read(
+            folder,
+            manifest,
+            name,
+            Portion::Whole(reference.bytes),
+            deadline,
+            purpose,
+        )
         .await?;
     match damage(reference, &bytes) {
         None => Ok(bytes),

@@ -49,6 +49,8 @@ pub enum Check {
     Sizes,
     /// A range gives these bytes; one past the end is refused, one over the end is cut.
     Ranges,
+    /// A body longer than the caller takes is refused as too long, and one that is as long comes.
+    BytesMax,
     /// Keys with spaces, signs and letters beyond ASCII are put, read, listed and deleted like others.
     OddKeys,
     /// A listing is in byte order, exact about its prefix, and goes on after any key.
@@ -79,6 +81,7 @@ impl Check {
         Self::GetMissing,
         Self::Sizes,
         Self::Ranges,
+        Self::BytesMax,
         Self::OddKeys,
         Self::ListOrder,
         Self::ListPages,
@@ -120,6 +123,7 @@ impl Check {
             Self::GetMissing => "get_missing",
             Self::Sizes => "sizes",
             Self::Ranges => "ranges",
+            Self::BytesMax => "bytes_max",
             Self::OddKeys => "odd_keys",
             Self::ListOrder => "list_order",
             Self::ListPages => "list_pages",
@@ -146,6 +150,7 @@ impl Check {
             Self::GetMissing => "a GET of a missing key is a 404",
             Self::Sizes => "objects of every size come back as they went",
             Self::Ranges => "a GET of a range gives these bytes",
+            Self::BytesMax => "a GET gives no more bytes than the caller takes",
             Self::OddKeys => "every key is kept as it is",
             Self::ListOrder => "listings are in byte order, by exact prefix, after any key",
             Self::ListPages => "listings of many pages are whole",
@@ -171,6 +176,7 @@ impl Check {
             Self::GetMissing => Box::pin(objects::get_missing(bench)),
             Self::Sizes => Box::pin(objects::sizes(bench)),
             Self::Ranges => Box::pin(objects::ranges(bench)),
+            Self::BytesMax => Box::pin(objects::bytes_max(bench)),
             Self::OddKeys => Box::pin(objects::odd_keys(bench)),
             Self::ListOrder => Box::pin(listing::order(bench)),
             Self::ListPages => Box::pin(listing::pages(bench)),

@@ -72,6 +72,14 @@ impl MemoryStore {
             Some(range) => slice(&bytes, range).ok_or_else(|| refused("GET", key, 416, "InvalidRange"))?,
             None => bytes,
         };
+        if options.bytes_max.is_some_and(|most| bytes.len() as u64 > most) {
+            let message = format!(
+                "{} bytes, {} at most",
+                bytes.len(),
+                options.bytes_max.unwrap_or_default()
+            );
+            return Err(StoreError::new(StoreErrorKind::TooLong, "GET", key, message).with_status(200));
+        }
         self.meter.count_bytes(class, bytes.len());
         Ok(GetAnswer::Found { bytes, etag })
     }
@@ -263,6 +271,7 @@ mod tests {
                 GetOptions {
                     if_none_match: Some(etag),
                     range: Some(0..2),
+                    bytes_max: None,
                 },
             )
             .await

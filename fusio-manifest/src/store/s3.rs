@@ -5,16 +5,17 @@ use std::{error::Error, fmt, ops::Range, sync::Arc, time::Duration};
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::get_object::GetObjectOutput,
     primitives::ByteStream,
     types::{BucketVersioningStatus, Delete, ObjectIdentifier},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
 use self::{
     answer::{Call, chain},
+    body::Content,
+    etags::ETags,
     transmit::{LastDate, Seen, Transmit},
 };
 use super::{
@@ -25,9 +26,11 @@ use super::{
 use crate::clock::{SystemClock, within};
 
 mod answer;
+mod body;
 mod config;
 mod credentials;
 mod endpoint;
+mod etags;
 mod transmit;
 
 pub use config::S3Config;
@@ -51,6 +54,7 @@ struct Shared {
     place: String,
     attempt_timeout: Duration,
     date: Arc<LastDate>,
+    etags: ETags,
 }
 
 impl S3Store {
@@ -67,6 +71,7 @@ impl S3Store {
             place,
             attempt_timeout: config.attempt_span(),
             date: Arc::default(),
+            etags: ETags::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -93,11 +98,12 @@ impl S3Store {
         &self.shared.bucket
     }
 
-    fn watch(&self, class: RequestClass, bytes: usize) -> (Arc<Seen>, Transmit) {
+    fn watch(&self, class: RequestClass, bytes: usize, content: Content) -> (Arc<Seen>, Transmit) {
         let seen = Arc::new(Seen::default());
         let transmit = Transmit {
             class,
             bytes,
+            content,
             meter: Arc::clone(&self.meter),
             seen: Arc::clone(&seen),
             date: Arc::clone(&self.shared.date),
@@ -119,7 +125,7 @@ impl S3Store {
             Some(_) => RequestClass::ConditionalGet,
             None => RequestClass::Get,
         };
-        let (seen, transmit) = self.watch(class, 0);
+        let (seen, transmit) = self.watch(class, 0, Content::Object);
         let call = self.call("GET", key, &seen);
         let mut request = self.client().get_object().bucket(self.bucket()).key(key);
         if let Some(etag) = &options.if_none_match {
@@ -136,12 +142,13 @@ impl S3Store {
                 Err(failure) if not_modified(&failure) => return Ok(GetAnswer::NotModified),
                 Err(failure) => return Err(call.sort(&failure)),
             };
-            let bytes = body_of(output, options.range.as_ref(), call).await?;
+            let bytes = body::read(output, &options, call).await?;
             self.meter.count_bytes(class, bytes.len());
-            Ok(GetAnswer::Found {
-                bytes,
-                etag: call.etag()?,
-            })
+            let etag = call.etag()?;
+            if options.range.is_none() {
+                self.shared.etags.learn(&etag, &bytes);
+            }
+            Ok(GetAnswer::Found { bytes, etag })
         };
         // The SDK's limit ends at the headers.
         within(&SystemClock, self.shared.attempt_timeout, work)
@@ -159,8 +166,9 @@ impl S3Store {
             PutMode::Overwrite => RequestClass::Put,
             PutMode::Create | PutMode::Update(_) => RequestClass::ConditionalPut,
         };
-        let (seen, transmit) = self.watch(class, body.len());
+        let (seen, transmit) = self.watch(class, body.len(), Content::Word);
         let call = self.call("PUT", key, &seen);
+        let digest = Md5::digest(&body);
         let request = self
             .client()
             .put_object()
@@ -170,7 +178,7 @@ impl S3Store {
             // is understood most widely: some compatible stores refuse every `x-amz-checksum-*` header, and
             // some write the SDK's trailing checksums into the object. Stores that check signatures also
             // check the SHA-256 that the SDK signs.
-            .content_md5(aws_smithy_types::base64::encode(Md5::digest(&body)))
+            .content_md5(aws_smithy_types::base64::encode(digest))
             .body(ByteStream::from(body));
         let request = match &mode {
             PutMode::Create => request.if_none_match("*"),
@@ -178,14 +186,34 @@ impl S3Store {
             PutMode::Overwrite => request,
         };
         match request.customize().interceptor(transmit).send().await {
-            Ok(_) => call.etag(),
+            Ok(_) => self.etag_of_put(call, &mode, &digest),
             Err(failure) => Err(call.sort(&failure)),
         }
     }
 
+    /// The ETag of what was put, unless the answer shows that it cannot come from the store that put it. Then nothing is
+    /// known, as without an answer.
+    fn etag_of_put(&self, call: Call<'_>, mode: &PutMode, digest: &[u8]) -> Result<ETag, StoreError> {
+        let place = call.place;
+        if call.seen.is_page() {
+            let message =
+                format!("{place} answered with a web page: a proxy or a portal stands before the store");
+            return Err(call.error(StoreErrorKind::Unexpected, message));
+        }
+        let etag = call.etag()?;
+        if *mode != PutMode::Overwrite && !self.shared.etags.can_be(&etag, digest) {
+            let message = format!(
+                "{place} answered with ETag {}, which is not that of what was sent",
+                body::shortened(etag.as_str())
+            );
+            return Err(call.error(StoreErrorKind::Unexpected, message));
+        }
+        Ok(etag)
+    }
+
     async fn delete_objects(&self, keys: &[String]) -> Result<(), StoreError> {
         let Some(first) = keys.first() else { return Ok(()) };
-        let (seen, transmit) = self.watch(RequestClass::Delete, 0);
+        let (seen, transmit) = self.watch(RequestClass::Delete, 0, Content::List);
         let call = self.call("DELETE", first, &seen);
         if keys.len() > DELETE_MAX {
             let message = format!("{} keys at once, and {DELETE_MAX} are the most", keys.len());
@@ -223,7 +251,7 @@ impl S3Store {
     }
 
     async fn list_objects(&self, prefix: &str, after: Option<&str>) -> Result<ListPage, StoreError> {
-        let (seen, transmit) = self.watch(RequestClass::List, 0);
+        let (seen, transmit) = self.watch(RequestClass::List, 0, Content::List);
         let call = self.call("LIST", prefix, &seen);
         let request = self
             .client()
@@ -237,9 +265,14 @@ impl S3Store {
             .send()
             .await
             .map_err(|failure| call.sort(&failure))?;
+        // What is no list would be taken for an empty one: the SDK passes over what it does not know.
+        let Some(more) = output.is_truncated() else {
+            let message = format!("{} answered with what is no list", self.shared.place);
+            return Err(call.error(StoreErrorKind::Unexpected, message));
+        };
         let mut page = ListPage {
             objects: Vec::new(),
-            more: output.is_truncated().unwrap_or(false),
+            more,
         };
         for object in output.contents.unwrap_or_default() {
             let bytes = object.size().and_then(|size| u64::try_from(size).ok());
@@ -255,7 +288,7 @@ impl S3Store {
     }
 
     async fn versioning(&self) -> Result<Option<String>, StoreError> {
-        let (seen, transmit) = self.watch(RequestClass::Get, 0);
+        let (seen, transmit) = self.watch(RequestClass::Get, 0, Content::Word);
         let bucket = self.bucket();
         let request = self.client().get_bucket_versioning().bucket(bucket);
         match request.customize().interceptor(transmit).send().await {
@@ -335,45 +368,6 @@ where
     failure
         .raw_response()
         .is_some_and(|raw| raw.status().as_u16() == 304)
-}
-
-/// Memory that is taken for a body before it comes, because a server says that it will be so long.
-const BODY_BYTES_AHEAD: usize = 16 * 1024 * 1024;
-
-async fn body_of(
-    output: GetObjectOutput,
-    range: Option<&Range<u64>>,
-    call: Call<'_>,
-) -> Result<Bytes, StoreError> {
-    if let Some(range) = range {
-        let expected = format!("bytes {}-", range.start);
-        if !output
-            .content_range()
-            .is_some_and(|got| got.starts_with(&expected))
-        {
-            let message = format!("asked for bytes {range:?}, got {:?}", output.content_range());
-            return Err(call.error(StoreErrorKind::Unexpected, message));
-        }
-    }
-    let told = output
-        .content_length()
-        .and_then(|told| usize::try_from(told).ok());
-    let mut whole = BytesMut::with_capacity(told.unwrap_or_default().min(BODY_BYTES_AHEAD));
-    let mut body = output.body;
-    // Each piece is copied as it comes. Kept until the last one was there, they would keep the connection's buffers, and
-    // a body of one piece would do so for as long as anybody has a slice of it.
-    loop {
-        match body.try_next().await {
-            Ok(Some(piece)) => whole.extend_from_slice(&piece),
-            Ok(None) => return Ok(whole.freeze()),
-            Err(error) => {
-                return Err(call.error(
-                    StoreErrorKind::Connection,
-                    format!("the body from {} broke off: {}", call.place, chain(&error)),
-                ));
-            }
-        }
-    }
 }
 
 fn delete_of(keys: &[String]) -> Result<Delete, aws_sdk_s3::error::BuildError> {

@@ -12,7 +12,7 @@ use crate::{
     frame::{HEADER_BYTES, Header, Kind},
     head::ObjectReference,
     id::{Folder, ManifestId, ObjectName},
-    immutable::Unread,
+    immutable::{Portion, Unread, bytes_read_max},
 };
 
 /// The store, as a check reads it.
@@ -35,7 +35,7 @@ impl Source {
         self.access.clock.now().saturating_add(self.patience)
     }
 
-    /// Reads what there is of a range. Nothing, where the object ends before it begins.
+    /// Reads what there is of a range, as far as an object of its kind can go. Nothing, where the object ends before it begins.
     pub(super) async fn read(
         &self,
         folder: Folder,
@@ -43,11 +43,12 @@ impl Source {
         name: ObjectName,
         range: std::ops::Range<u64>,
     ) -> Result<Bits> {
+        let range = range.start..range.end.min(bytes_read_max(folder).saturating_add(1));
         let read = self.access.read(
             folder,
             manifest,
             name,
-            Some(range),
+            Portion::Range(range),
             self.deadline(),
             Purpose::Maintenance,
         );

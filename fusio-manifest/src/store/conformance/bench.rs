@@ -72,6 +72,9 @@ pub(super) fn shown(error: &StoreError) -> String {
     error.message.clone()
 }
 
+/// More than any object of the suite has.
+const READ_MAX: u64 = 8 * 1024 * 1024;
+
 /// The workbench of a suite.
 #[derive(Debug)]
 pub(crate) struct Bench<'a> {
@@ -115,6 +118,10 @@ impl<'a> Bench<'a> {
     }
 
     pub(super) async fn get(&self, key: &str, options: GetOptions) -> Result<GetAnswer, StoreError> {
+        let options = GetOptions {
+            bytes_max: options.bytes_max.or(Some(READ_MAX)),
+            ..options
+        };
         let mut waits = self.backoff();
         loop {
             match self.store.get(key, options.clone()).await {

@@ -36,6 +36,7 @@ pub(crate) enum Flaw {
     Down,
     /// 409 to whoever is not alone.
     RefusesRacers,
+    IgnoresBytesMax,
 }
 
 impl Flaw {
@@ -175,6 +176,10 @@ impl Store for Broken {
             let options = match self.flaw {
                 Flaw::NeverNotModified => GetOptions {
                     if_none_match: None,
+                    ..options
+                },
+                Flaw::IgnoresBytesMax => GetOptions {
+                    bytes_max: None,
                     ..options
                 },
                 _ => options,

@@ -119,6 +119,7 @@ pub(super) async fn not_modified(bench: &Bench<'_>) -> Result<(), Fault> {
     let options = GetOptions {
         if_none_match: Some(known),
         range: None,
+        bytes_max: None,
     };
     if bench.get(&key, options.clone()).await? != GetAnswer::NotModified {
         return Err(unfit(

@@ -59,6 +59,7 @@ pub(super) async fn ranges(bench: &Bench<'_>) -> Result<(), Fault> {
         let options = GetOptions {
             if_none_match: None,
             range: Some(start as u64..end as u64),
+            bytes_max: None,
         };
         let wanted = body.slice(start..end.min(body.len()));
         match bench.get(&key, options).await? {
@@ -75,12 +76,53 @@ pub(super) async fn ranges(bench: &Bench<'_>) -> Result<(), Fault> {
     let beyond = GetOptions {
         if_none_match: None,
         range: Some(LENGTH..LENGTH + 1),
+        bytes_max: None,
     };
     match bench.get(&key, beyond).await {
         Err(error) if error.status == Some(416) => Ok(()),
         Err(error) => Err(unfit("416 to a range past the end", shown(&error))),
         Ok(_) => Err(unfit("416 to a range past the end", "bytes")),
     }
+}
+
+pub(super) async fn bytes_max(bench: &Bench<'_>) -> Result<(), Fault> {
+    let key = bench.key("bytes-max");
+    let body = pattern(10_000);
+    bench
+        .put(&key, &body, PutMode::Overwrite)
+        .await?
+        .accepted("a PUT")?;
+    let ask = async |range, most| {
+        let options = GetOptions {
+            if_none_match: None,
+            range,
+            bytes_max: Some(most),
+        };
+        bench.get(&key, options).await
+    };
+    for (range, most, wanted) in [
+        (None, 10_000, body.clone()),
+        (None, u64::MAX, body.clone()),
+        (Some(10..20), 10, body.slice(10..20)),
+        // The end of an object is no longer than it is, however far the range goes.
+        (Some(9_990..30_000), 10, body.slice(9_990..)),
+    ] {
+        match ask(range.clone(), most).await? {
+            GetAnswer::Found { bytes, .. } if bytes == wanted => {}
+            answer => {
+                let got = format!("{answer:?}");
+                return Err(unfit(format!("{} bytes, {most} at most", wanted.len()), got));
+            }
+        }
+    }
+    for (range, most) in [(None, 9_999), (None, 0), (Some(10..20), 9)] {
+        match ask(range, most).await {
+            Err(error) if error.kind == StoreErrorKind::TooLong => {}
+            Err(error) => return Err(unfit(format!("too long for {most} bytes"), shown(&error))),
+            Ok(_) => return Err(unfit(format!("no more than {most} bytes"), "more")),
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn odd_keys(bench: &Bench<'_>) -> Result<(), Fault> {

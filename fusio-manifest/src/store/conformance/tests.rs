@@ -36,6 +36,14 @@ async fn each_flaw_fails_the_check_that_is_about_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_gives_more_than_the_caller_takes_is_found() {
+    let failure = check(&MemoryStore::new(), Flaw::IgnoresBytesMax)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.check, Check::BytesMax, "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unreliable_network_fails_nothing() {
     for flaw in [Flaw::LosesReplies, Flaw::LosesRequests, Flaw::ReplaysPuts] {
         let memory = MemoryStore::new();

@@ -6,7 +6,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{credentials, transmit::Seen};
+use super::{
+    body::{is_too_long, shortened},
+    credentials,
+    transmit::Seen,
+};
 use crate::store::{ETag, StoreError, StoreErrorKind};
 
 /// One call, for the words of its errors.
@@ -53,14 +57,18 @@ impl Call<'_> {
                 let meta = answer.err();
                 self.of_answer(
                     answer.raw(),
-                    meta.code().unwrap_or_default(),
-                    meta.message().unwrap_or_default(),
+                    shortened(meta.code().unwrap_or_default()),
+                    shortened(meta.message().unwrap_or_default()),
                 )
             }
             // The status stands even where the body that explains it broke off; of a success nothing does.
             SdkError::ResponseError(answer) if answer.raw().status().as_u16() >= 300 => {
                 self.of_answer(answer.raw(), "", "")
             }
+            SdkError::ResponseError(_) if is_too_long(failure) => self.error(
+                StoreErrorKind::TooLong,
+                format!("the answer of {place} is too long: {}", chain(failure)),
+            ),
             SdkError::ResponseError(_) => self.error(
                 StoreErrorKind::Connection,
                 format!("the answer of {place} broke off: {}", chain(failure)),
@@ -93,6 +101,9 @@ impl Call<'_> {
             _ => of_credentials.map_or(StoreError::kind_of_status(status), |(kind, _)| kind),
         };
         let mut message = match (code, explanation) {
+            ("", "") if raw.status().is_success() => {
+                format!("HTTP {status}, and a body that cannot be read")
+            }
             ("", "") => format!("HTTP {status}"),
             (code, "") => format!("HTTP {status} {code}"),
             ("", explanation) => format!("HTTP {status}: {explanation}"),
@@ -104,10 +115,15 @@ impl Call<'_> {
         }
         if matches!(status, 300..=400) && status != 304 {
             if let Some(region) = raw.headers().get("x-amz-bucket-region") {
+                let region = shortened(region);
                 message.push_str(&format!("; the bucket is in region {region}: set that region"));
             } else if status != 400 {
                 message.push_str("; the bucket is elsewhere: check the endpoint and the region");
             }
+        }
+        if let Some(location) = raw.headers().get("location") {
+            let location = shortened(location);
+            message.push_str(&format!("; redirected to {location}, which is not followed"));
         }
         self.error(kind, message).with_status(status)
     }

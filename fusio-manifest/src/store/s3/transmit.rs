@@ -7,12 +7,18 @@ use std::sync::{
 
 use aws_sdk_s3::config::{
     ConfigBag, Intercept, RuntimeComponents,
-    interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+    interceptors::{BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef},
 };
-use aws_smithy_runtime_api::{box_error::BoxError, client::interceptors::dyn_dispatch_hint};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{interceptors::dyn_dispatch_hint, orchestrator::HttpResponse},
+};
 use aws_smithy_types::date_time::{DateTime, Format};
 
-use super::credentials::Carried;
+use super::{
+    body::{self, Content},
+    credentials::Carried,
+};
 use crate::store::{
     ETag,
     meter::{RequestClass, RequestMeter},
@@ -24,6 +30,7 @@ pub(super) struct Seen {
     transmitted: AtomicBool,
     etag: OnceLock<ETag>,
     carried: OnceLock<Carried>,
+    page: AtomicBool,
 }
 
 impl Seen {
@@ -39,6 +46,11 @@ impl Seen {
             Some(carried) => carried.strike_from(text),
             None => text,
         }
+    }
+
+    /// True if the answer says that it is HTML, which no store answers with.
+    pub(super) fn is_page(&self) -> bool {
+        self.page.load(Ordering::Acquire)
     }
 
     /// The ETag header of the answer, byte for byte.
@@ -77,6 +89,8 @@ pub(super) struct Transmit {
     pub(super) class: RequestClass,
     /// The length of the body that goes out.
     pub(super) bytes: usize,
+    /// What the answer holds.
+    pub(super) content: Content,
     pub(super) meter: Arc<RequestMeter>,
     pub(super) seen: Arc<Seen>,
     pub(super) date: Arc<LastDate>,
@@ -102,19 +116,31 @@ impl Intercept for Transmit {
         Ok(())
     }
 
-    fn read_before_deserialization(
+    fn modify_before_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(header) = context.response().headers().get("etag") {
+        self.note(context.response());
+        body::bound(context.response_mut(), self.content)
+    }
+}
+
+impl Transmit {
+    /// Takes note of headers that the SDK drops, or gives only of a success.
+    fn note(&self, response: &HttpResponse) {
+        let headers = response.headers();
+        if let Some(header) = headers.get("etag") {
             // A second answer cannot come: every call is one attempt.
             let _ = self.seen.etag.set(ETag::new(header));
         }
-        if let Some(header) = context.response().headers().get("date") {
+        if let Some(header) = headers.get("date") {
             self.date.learn(header);
         }
-        Ok(())
+        let kind = headers.get("content-type").unwrap_or_default();
+        if kind.trim_start().to_ascii_lowercase().starts_with("text/html") {
+            self.seen.page.store(true, Ordering::Release);
+        }
     }
 }

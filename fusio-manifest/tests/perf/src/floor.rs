@@ -170,6 +170,7 @@ impl FloorGet {
         let options = GetOptions {
             if_none_match,
             range: None,
+            bytes_max: None,
         };
         if let GetAnswer::Found { etag, .. } = self.object.store.get(&self.object.key, options).await? {
             *self.seen.lock() = Some(etag);

@@ -17,7 +17,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use super::*;
 use crate::store::{
     meter::{RequestClass, RequestMeter},
-    s3::transmit::Transmit,
+    s3::{body::Content, transmit::Transmit},
 };
 
 type Failure = SdkError<PutObjectError, HttpResponse>;
@@ -51,6 +51,7 @@ fn transmit(seen: &Arc<Seen>) {
     let hook = Transmit {
         class: RequestClass::Put,
         bytes: 3,
+        content: Content::Word,
         meter: Arc::clone(&meter),
         seen: Arc::clone(seen),
         date: Arc::default(),

@@ -43,10 +43,12 @@ async fn script(store: &dyn Store, run: &str) -> Vec<String> {
     let if_none_match = |etag: &ETag| GetOptions {
         if_none_match: Some(etag.clone()),
         range: None,
+        bytes_max: None,
     };
     let range = |range| GetOptions {
         if_none_match: None,
         range: Some(range),
+        bytes_max: None,
     };
     let stale = ETag::new("\"00000000000000000000000000000000\"");
     let mut log = Vec::new();
@@ -241,6 +243,7 @@ fn each_request_takes_its_draw_and_the_time_of_its_bytes() {
         let options = GetOptions {
             if_none_match: Some(etag),
             range: None,
+            bytes_max: None,
         };
         store.get("new", options).await.unwrap();
         expected += profile.draw(RequestClass::Get, 0, &mut rng);

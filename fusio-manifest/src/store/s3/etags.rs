@@ -1,0 +1,110 @@
+//! Whether the ETag that a PUT was answered with can be that of what was put.
+//!
+//! A commit is made on the condition that HEAD has the ETag which the last PUT was answered with. An answer that carries
+//! the ETag of somebody else's newer HEAD would let the next commit overwrite what nobody here has seen; one that a gateway
+//! made up would let HEAD name an object that was never stored. Most stores' ETags are the MD5 of the content, which tells; those of encrypted buckets are not, and then
+//! nothing can be told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
+
+use crate::store::ETag;
+
+/// So many in a row that are not the MD5, and the bucket's encryption has been changed.
+const ODD_MAX: u32 = 16;
+
+/// What is known of a bucket's ETags.
+#[derive(Debug, Default)]
+pub(super) struct ETags {
+    rule: Mutex<Rule>,
+    /// One object has been read and held against its ETag.
+    read: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Rule {
+    /// One was the MD5 of its content, which does not happen by chance.
+    are_md5: bool,
+    /// How many were not since.
+    odd: u32,
+}
+
+impl ETags {
+    /// False if `etag` is not that of what was put, whose MD5 is `digest`.
+    pub(super) fn can_be(&self, etag: &ETag, digest: &[u8]) -> bool {
+        let mut rule = self.rule.lock();
+        if is_md5(etag, digest) {
+            *rule = Rule {
+                are_md5: true,
+                odd: 0,
+            };
+            return true;
+        }
+        rule.odd += 1;
+        if rule.odd > ODD_MAX {
+            rule.are_md5 = false;
+        }
+        !rule.are_md5
+    }
+
+    /// Learns from a whole object that was read, once: who opens a manifest reads its HEAD first.
+    pub(super) fn learn(&self, etag: &ETag, content: &[u8]) {
+        if self.read.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if is_md5(etag, &Md5::digest(content)) {
+            self.rule.lock().are_md5 = true;
+        }
+    }
+}
+
+fn is_md5(etag: &ETag, digest: &[u8]) -> bool {
+    let hex = etag.as_str().trim_matches('"').as_bytes();
+    hex.len() == digest.len() * 2
+        && hex.chunks(2).zip(digest).all(|(pair, byte)| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                == Some(*byte)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MD5_OF_ABC: &str = "\"900150983cd24fb0d6963f7d28e17f72\"";
+
+    fn judge(etags: &ETags, etag: &str) -> bool {
+        etags.can_be(&ETag::new(etag), &Md5::digest(b"abc"))
+    }
+
+    #[test]
+    fn once_etags_are_known_to_be_md5_another_is_not_believed() {
+        let etags = ETags::default();
+        assert!(judge(&etags, "\"anything\""), "nothing is known yet");
+        assert!(judge(&etags, MD5_OF_ABC));
+        assert!(!judge(&etags, "\"anything\""));
+        assert!(!judge(&etags, "\"00000000000000000000000000000000\""));
+        assert!(judge(&etags, MD5_OF_ABC));
+    }
+
+    #[test]
+    fn what_was_read_tells_too() {
+        let etags = ETags::default();
+        etags.learn(&ETag::new(MD5_OF_ABC), b"abc");
+        assert!(!judge(&etags, "\"anything\""));
+    }
+
+    #[test]
+    fn a_bucket_whose_encryption_was_changed_is_believed_after_sixteen() {
+        let etags = ETags::default();
+        assert!(judge(&etags, MD5_OF_ABC));
+        for number in 0..ODD_MAX {
+            assert!(!judge(&etags, &format!("\"{number}\"")));
+        }
+        assert!(judge(&etags, "\"another\""));
+    }
+}
