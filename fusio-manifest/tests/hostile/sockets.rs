@@ -1,0 +1,122 @@
+//! The store on the SDK against a server that answers nonsense over a real socket.
+
+use std::{sync::Arc, time::Duration};
+
+use fusio_manifest::{Clock as _, MemoryStore, Options, RequestMeter, S3Config, S3Store, Store, TokioClock};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    answers::{self, Case},
+    server::{BUCKET, Elsewhere, Rule, Server},
+    table::{Row, hold},
+    world::{Operation, built, close, copied, hold_to_its_word, hurried},
+};
+
+use Operation::{Commit, CommitLarge, Get, Open, OpenPin, Verify};
+
+/// Real time: short, and long enough for an honest answer on a busy machine.
+const REQUEST: Duration = Duration::from_secs(3);
+const OPERATION: Duration = Duration::from_secs(4);
+/// Only so that what hangs ends: nothing is measured by it.
+const HANGS: Duration = Duration::from_secs(120);
+/// What the server may get rid of in one operation, retries and the buffers of sockets included.
+const SENT_MAX: u64 = 96 << 20;
+/// Operations at once: most of them wait.
+const AT_ONCE: usize = 24;
+
+fn options(seed: u64) -> Options {
+    Options {
+        request_timeout: REQUEST,
+        read_timeout: OPERATION,
+        commit_timeout: OPERATION,
+        ..hurried(seed)
+    }
+}
+
+/// The request of an operation that meets the hostile answer.
+fn hit(operation: Operation) -> (&'static str, &'static str) {
+    match operation {
+        Open => ("GET", "/HEAD"),
+        Get => ("GET", "/table/"),
+        Commit => ("PUT", "/HEAD"),
+        CommitLarge => ("PUT", "/log/"),
+        OpenPin => ("GET", "/pin/"),
+        Verify => ("GET", "list-type=2"),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn connected(server: &Server) -> Arc<dyn Store> {
+    let config = S3Config::new(BUCKET)
+        .endpoint(server.endpoint())
+        .region("us-east-1")
+        .credentials("key", "secret");
+    let meter = Arc::new(RequestMeter::new());
+    Arc::new(S3Store::connect(config, meter).await.unwrap())
+}
+
+async fn row(case: Arc<Case>, operation: Operation, store: MemoryStore) -> Row {
+    let what = format!("{}, {}", case.name, operation.name());
+    let server = Server::start(store.clone()).await;
+    let shared = connected(&server).await;
+    let handle = operation.handle(Arc::clone(&shared), options(5)).await;
+    let (method, target) = hit(operation);
+    server.turn(Rule {
+        method,
+        target,
+        applied: case.applied,
+        answer: case.answer.clone(),
+    });
+    let clock = TokioClock::new();
+    let began = clock.now();
+    let saw = tokio::select! {
+        biased;
+        saw = operation.run(shared, handle.as_ref(), options(6)) => saw,
+        () = clock.sleep(HANGS) => panic!("{what}: no answer"),
+    };
+    let after = clock.now() - began;
+    assert!(server.hit() > 0, "{what}: nothing was hit");
+    assert!(
+        server.sent() <= SENT_MAX,
+        "{what}: {} bytes were taken",
+        server.sent()
+    );
+    if let Some(handle) = handle {
+        close(&handle).await;
+    }
+    hold_to_its_word(&what, operation, &saw, &store).await;
+    Row {
+        case: case.name.to_owned(),
+        operation: operation.name(),
+        saw,
+        after,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_a_hostile_server_are_told_what_is_wrong_in_time() {
+    let elsewhere = Elsewhere::start().await;
+    let store = built().await;
+    let cases = answers::cases(&elsewhere.address);
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let mut work = JoinSet::new();
+    for case in cases.into_iter().map(Arc::new) {
+        for operation in case.operations {
+            let (case, store, at_once) = (Arc::clone(&case), copied(&store).await, Arc::clone(&at_once));
+            work.spawn(async move {
+                let _turn = at_once.acquire().await.unwrap();
+                row(case, *operation, store).await
+            });
+        }
+    }
+    let mut rows = Vec::new();
+    while let Some(done) = work.join_next().await {
+        rows.push(done.unwrap());
+    }
+    assert_eq!(
+        elsewhere.heard(),
+        0,
+        "requests were sent to where nobody asked for"
+    );
+    hold("A server that answers nonsense", rows);
+}
