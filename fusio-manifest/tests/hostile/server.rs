@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Clock as _, MemoryStore, Store as _, StoreError, TokioClock,
+    Clock as _, Manifest, MemoryStore, Store as _, StoreError, TokioClock,
     store::{ETag, GetAnswer, GetOptions, PutMode},
 };
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
+
+use crate::world::{self, HEAD};
 
 pub(crate) const BUCKET: &str = "bucket";
 const DATE: &str = "Sun, 06 Nov 2033 08:49:37 GMT";
@@ -38,6 +40,8 @@ pub(crate) enum Answer {
     Altered(fn(&mut Reply)),
     /// The honest one as HTTP/1.0.
     Old,
+    /// Before it is sent this handle commits, and it carries the ETag of the HEAD that is there then. Once.
+    Overtaken(Manifest),
 }
 
 /// To which requests, and whether these have their effect.
@@ -240,6 +244,12 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 stream.write_all(&reply.bytes("1.1")).await?;
                 continue;
             }
+            Answer::Overtaken(other) => {
+                *shared.rule.lock() = None;
+                put_other(&other, &shared.objects, &mut reply).await;
+                stream.write_all(&reply.bytes("1.1")).await?;
+                continue;
+            }
             Answer::Old => stream.write_all(&reply.bytes("1.0")).await?,
             Answer::Bytes(bytes) => stream.write_all(&bytes).await?,
             Answer::Close => {}
@@ -262,6 +272,14 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         return stream.shutdown().await;
     }
     Ok(())
+}
+
+async fn put_other(other: &Manifest, objects: &MemoryStore, reply: &mut Reply) {
+    world::put(other, "other", "other").await.unwrap();
+    match objects.get(HEAD, GetOptions::default()).await.unwrap() {
+        GetAnswer::Found { etag, .. } => reply.set("ETag", etag.as_str()),
+        GetAnswer::NotModified => panic!("304 to an unconditional GET"),
+    }
 }
 
 async fn honest(request: &Request, objects: &MemoryStore) -> Reply {

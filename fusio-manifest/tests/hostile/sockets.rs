@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fusio_manifest::{Clock as _, MemoryStore, Options, RequestMeter, S3Config, S3Store, Store, TokioClock};
+use fusio_manifest::{
+    Clock as _, Manifest, MemoryStore, Options, RequestMeter, S3Config, S3Store, Store, TokioClock,
+};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     answers::{self, Case},
-    server::{BUCKET, Elsewhere, Rule, Server},
+    server::{Answer, BUCKET, Elsewhere, Rule, Server},
     table::{Row, hold},
-    world::{Operation, built, close, copied, hold_to_its_word, hurried},
+    world::{Operation, PREFIX, built, close, copied, hold_to_its_word, hurried, patient, put, reopened},
 };
 
 use Operation::{Commit, CommitLarge, Get, Open, OpenPin, Verify};
@@ -119,4 +121,31 @@ async fn callers_of_a_hostile_server_are_told_what_is_wrong_in_time() {
         "requests were sent to where nobody asked for"
     );
     hold("A server that answers nonsense", rows);
+}
+
+/// A PUT of HEAD has landed, somebody else has committed since, and the answer carries the ETag of that newer HEAD. A commit on
+/// it would overwrite what the handle has not seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_etag_of_a_newer_head_lets_nobodys_commit_be_overwritten() {
+    let store = built().await;
+    let server = Server::start(store.clone()).await;
+    let manifest = Manifest::open(connected(&server).await, PREFIX, patient(5))
+        .await
+        .unwrap();
+    let other = reopened(&store).await;
+    server.turn(Rule {
+        method: "PUT",
+        target: "/HEAD",
+        applied: true,
+        answer: Answer::Overtaken(other.clone()),
+    });
+    put(&manifest, "first", "1").await.unwrap();
+    put(&manifest, "second", "2").await.unwrap();
+    assert_eq!(server.hit(), 1);
+    close(&manifest).await;
+    other.close().await;
+    let reader = reopened(&store).await;
+    for key in ["first", "other", "second"] {
+        assert!(reader.get(key).await.unwrap().is_some(), "{key} was overwritten");
+    }
 }
