@@ -122,8 +122,8 @@ impl Access {
                         ));
                     }
                 }
-                // An answer that proves nothing. The object itself does.
-                Err(error) if error.kind == StoreErrorKind::Unexpected => {
+                // A success that is not believed. The object itself proves it.
+                Err(error) if error.kind == StoreErrorKind::Unexpected && error.status.is_none() => {
                     if self.holds(&key, &bytes, to).await {
                         return Ok(name);
                     }
