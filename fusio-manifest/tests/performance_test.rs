@@ -9,6 +9,7 @@
 
 use manifest_perf::scenario;
 
+#[cfg(test)]
 #[path = "performance_test/canaries.rs"]
 mod canaries;
 
