@@ -36,8 +36,8 @@ fn what_a_process_did_is_checked_and_what_it_took_is_a_row_a_second() {
     let count = |name: &str| result[name].as_u64().unwrap();
     assert_eq!(ended, Ok(()), "{result}");
     assert_eq!((count("intervals"), rows.lines().count()), (4, 5), "{result}");
-    // 16 a second fall due.
-    assert_eq!(count("commits_offered"), 64, "{result}");
+    // 16 a second fall due; on a busy machine the last ones are begun when the last row is written.
+    assert!((32..=64).contains(&count("commits_offered")), "{result}");
     assert!(count("commits_ok") > 0 && count("reads") > 40, "{result}");
     for nothing in [
         "lost",

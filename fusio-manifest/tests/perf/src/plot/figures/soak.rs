@@ -187,7 +187,8 @@ impl Time {
         Self {
             unit,
             label,
-            end: seconds / unit,
+            // A row comes a little late, and the axis would end at the next tick.
+            end: (seconds / unit * 10.0).round() / 10.0,
         }
     }
 }
@@ -263,5 +264,6 @@ mod tests {
         assert_eq!((of("open files"), of("commit p50")), (vec![], vec![]));
         assert!(figures.iter().all(|figure| !figure.standalone().contains("NaN")));
         assert!(super::figures(&[]).is_empty());
+        assert_eq!((Time::of(1_800.002).end, Time::of(20.001).end), (30.0, 20.0));
     }
 }
