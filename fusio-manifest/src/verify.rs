@@ -206,7 +206,9 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
         let manifest = head.manifest;
         let list: Vec<Work> = works.into_list();
         self.of_objects = self.report.objects + list.len() as u64;
-        self.of_bytes = self.read_bytes() + list.iter().map(Work::bytes).sum::<u64>();
+        // Whatever they claim: of a damaged HEAD, or of pins besides, it may be more than a number can tell.
+        let bytes = list.iter().map(Work::bytes);
+        self.of_bytes = bytes.fold(self.read_bytes(), u64::saturating_add);
         let (source, of) = (Arc::clone(&self.source), Arc::clone(head));
         let read = move |work: Work| {
             let (source, head) = (Arc::clone(&source), Arc::clone(&of));

@@ -26,7 +26,7 @@ const PREFIX: &str = "m";
 const OF_A_KIND: usize = 24;
 const STEPS: u32 = 150;
 
-/// Inputs of every target, which its decoder takes.
+/// Inputs of every target, which its decoder takes, but for some with numbers that are too large.
 ///
 /// # Errors
 ///
@@ -45,6 +45,7 @@ pub fn seeds() -> Result<Vec<(Target, Vec<u8>)>> {
         let step = of_kind.len().div_ceil(OF_A_KIND).max(1);
         inputs.extend(of_kind.into_iter().step_by(step).map(|input| (target, input)));
     }
+    inputs.extend(extremes(&inputs).into_iter().map(|input| (Target::Head, input)));
     // A header is a header, whatever it is of: two of each kind are enough.
     let framed: Vec<_> = Target::ALL
         .into_iter()
@@ -56,6 +57,66 @@ pub fn seeds() -> Result<Vec<(Target, Vec<u8>)>> {
         .collect();
     inputs.extend(framed);
     Ok(inputs)
+}
+
+/// HEADs with the largest numbers that there are, each alone: a fuzzer seldom finds them, and sums overflow there.
+fn extremes(inputs: &[(Target, Vec<u8>)]) -> Vec<Vec<u8>> {
+    let largest: [fn(&mut Head); 8] = [
+        |head| head.fenced_unix_ms = u64::MAX,
+        |head| head.epoch = u64::MAX,
+        |head| head.collected_through = head.revision,
+        |head| {
+            head.pins
+                .iter_mut()
+                .for_each(|pin| pin.expires_unix_ms = u64::MAX)
+        },
+        |head| {
+            for table in head.runs.iter_mut().flat_map(|run| &mut run.tables) {
+                (table.object.bytes, table.footer_offset) = (u64::MAX, u64::MAX - 1);
+            }
+        },
+        |head| {
+            if let Some(collection) = &mut head.collection {
+                collection.listed_unix_ms = u64::MAX;
+            }
+        },
+        |head| {
+            let to = u64::MAX - 1;
+            for (revision, _) in &mut head.nonces {
+                *revision += to - head.revision;
+            }
+            head.revision = to;
+        },
+        // One run of all commits but those that stand inline.
+        |head| {
+            let by = u64::MAX - 1 - head.last_txn;
+            if let Some(run) = head.runs.first_mut() {
+                run.last_txn += by;
+                head.log.clear();
+                head.last_txn = run.last_txn;
+            }
+        },
+    ];
+    let heads = inputs.iter().filter(|(target, _)| *target == Target::Head);
+    let mut heads: Vec<Head> = heads
+        .filter_map(|(_, input)| Head::decode(Bytes::copy_from_slice(input)).ok())
+        .filter(|head| head.log_objects().next().is_none() || !head.runs.is_empty())
+        .collect();
+    // Those with the most in them; without log objects, which a store that has none cannot open.
+    heads.sort_by_key(|head| head.runs.len() + head.pins.len() + usize::from(head.collection.is_some()));
+    let mut extremes = Vec::new();
+    for head in heads.iter_mut().rev().take(2) {
+        if let Some(run) = head.runs.first() {
+            head.last_txn = run.last_txn;
+            head.log.clear();
+        }
+        for largest in largest {
+            let mut head = head.clone();
+            largest(&mut head);
+            extremes.extend(head.encode().ok().map(|bytes| bytes.to_vec()));
+        }
+    }
+    extremes
 }
 
 /// Settings with which everything happens after a few commits.

@@ -100,6 +100,15 @@ impl Head {
                 return Err(FormatError::damaged(format!("object {name} is named twice")));
             }
         }
+        let logged = self.log_objects().map(|reference| reference.object.bytes);
+        let tables = self.runs.iter().flat_map(|run| &run.tables);
+        let mut bytes = logged.chain(tables.map(|table| table.object.bytes));
+        // So that whoever adds them up can.
+        if bytes.try_fold(0_u64, u64::checked_add).is_none() {
+            return Err(FormatError::damaged(
+                "objects of more bytes than a number can tell",
+            ));
+        }
         let marked = self.collection.map_or(0, |collection| collection.marked_revision);
         if self.collected_through.max(marked) > self.revision {
             return Err(FormatError::damaged("a collection of a later revision"));

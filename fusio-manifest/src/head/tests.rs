@@ -106,6 +106,18 @@ fn full() -> Head {
     head
 }
 
+/// Found by fuzzing with the largest numbers: `info` and `inspect` add them up.
+#[test]
+fn objects_whose_bytes_do_not_add_up_to_a_number_are_refused() {
+    let mut head = full();
+    head.runs[0].tables[0].object.bytes = u64::MAX;
+    let message = head.check().unwrap_err().to_string();
+    assert!(message.contains("more bytes"), "{message}");
+    // Two log objects of ten bytes each are named besides.
+    head.runs[0].tables[0].object.bytes = u64::MAX - 20;
+    head.check().unwrap();
+}
+
 #[test]
 fn a_head_with_everything_in_it_comes_back() {
     let head = full();

@@ -63,8 +63,14 @@ pub fn told(data: &[u8], mut tell: impl FnMut(&str)) -> Verdict {
     runtime.block_on(async {
         let mut input = Input::new(data);
         let mut world = World::new(&mut input).await?;
-        let done = world.run(&mut input, &mut tell).await;
-        done.map_err(|seen| format!("operation {}: {seen}", world.steps()))
+        let mut steps = String::new();
+        let mut note = |step: &str| {
+            steps.push('\n');
+            steps.push_str(step);
+            tell(step);
+        };
+        let done = world.run(&mut input, &mut note).await;
+        done.map_err(|seen| format!("{seen}\nafter:{steps}"))
     })
 }
 

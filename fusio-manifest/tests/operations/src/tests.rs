@@ -89,3 +89,48 @@ fn sequences_do_everything_there_is() {
     }
     assert_eq!(seen.len(), 18, "{seen:?}");
 }
+
+/// Found by fuzzing: a HEAD that only maintains lost its race by more revisions than HEAD keeps nonces of, and `maintain` told
+/// that as an outage of the store.
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_is_far_behind_maintains() {
+    use std::sync::Arc;
+
+    use fusio_manifest::{
+        Freshness, Maintenance, Manifest, MemoryStore, Options, SeededEntropy, SharedSettings, TokioClock,
+    };
+
+    let options = |seed| Options {
+        shared: SharedSettings {
+            spill_bytes: 1,
+            spill_keep_bytes: 0,
+            fold_objects: 2,
+            ..SharedSettings::default()
+        },
+        clock: Arc::new(TokioClock::new()),
+        entropy: Arc::new(SeededEntropy::new(seed)),
+        maintenance: Maintenance::OnDemand,
+        ..Options::default()
+    };
+    let put = async |manifest: &Manifest, key: String| {
+        let mut transaction = manifest.begin().await.unwrap();
+        transaction.put(key, "value").unwrap();
+        transaction.commit().await.unwrap();
+    };
+    let store = Arc::new(MemoryStore::new());
+    let (behind, _) = Manifest::create(store.clone(), "m", options(1)).await.unwrap();
+    for number in 0..4 {
+        put(&behind, format!("{number}")).await;
+    }
+    behind.snapshot(Freshness::Latest).await.unwrap();
+    assert!(behind.info().unwrap().log_objects >= 2, "there is something to fold");
+    let other = Manifest::open(store, "m", options(2)).await.unwrap();
+    for number in 4..24 {
+        put(&other, format!("{number}")).await;
+    }
+    assert!(other.info().unwrap().revision > behind.info().unwrap().revision + 16);
+    behind.maintain().await.unwrap();
+    assert!(behind.info().unwrap().folded_through > 0);
+    behind.close().await;
+    other.close().await;
+}

@@ -219,10 +219,6 @@ impl World {
         Ok(world)
     }
 
-    pub(crate) fn steps(&self) -> u32 {
-        self.step
-    }
-
     pub(crate) fn options(&mut self) -> Options {
         self.seeds += 1;
         Options {
