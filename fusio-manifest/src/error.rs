@@ -30,7 +30,8 @@ pub enum ErrorKind {
     Full,
     /// There is no manifest here, or no pin of this name. Create one, or look at the prefix.
     NotFound,
-    /// There is a pin of this name already. Release it, or choose another name.
+    /// There is a pin of this name already: release it, or choose another name. Or there is a HEAD, or there are objects of
+    /// a manifest, where none should be.
     AlreadyExists,
     /// HEAD of an open manifest is gone, or objects of a manifest lie here without one.
     HeadLost,

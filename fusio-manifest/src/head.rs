@@ -30,6 +30,7 @@ mod invariants;
 mod place;
 pub(crate) mod records;
 mod references;
+mod renewed;
 mod salvage;
 mod sections;
 #[cfg(test)]

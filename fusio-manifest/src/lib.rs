@@ -47,6 +47,7 @@
 //! memory. What nothing references any more is deleted after the retention.
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
+pub use copy::{Copied, CopyOptions, CopyProgress, copy};
 pub use destroy::Destroyed;
 pub use entropy::{Entropy, EntropyFailed, OsEntropy, SeededEntropy};
 pub use error::{Error, ErrorKind, Result};
@@ -63,6 +64,7 @@ pub use manifest::{Freshness, Info, Manifest, PinInfo};
 pub use mutant::Mutant;
 pub use options::{Maintenance, Options, SharedSettings, WatchOptions};
 pub use receipt::{Attempt, AttemptOutcome, CommitOutcome, CommitToken, Receipt};
+pub use restore::{RestoreFrom, Restored, restore_head};
 pub use snapshot::{Scan, Snapshot};
 pub use store::memory::MemoryStore;
 pub use store::meter::{RequestClass, RequestCounts, RequestMeter};
@@ -89,6 +91,7 @@ mod change_rate;
 mod clock;
 mod commit;
 mod conflict;
+mod copy;
 mod dates;
 mod destroy;
 mod entropy;
@@ -108,11 +111,13 @@ mod log_store;
 mod maintenance;
 mod manifest;
 mod mutant;
+mod new_head;
 mod options;
 mod pages;
 mod receipt;
 mod recheck;
 mod refresh;
+mod restore;
 mod run;
 mod run_writer;
 mod snapshot;

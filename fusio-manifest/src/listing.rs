@@ -115,6 +115,11 @@ impl Listing {
         manifests
     }
 
+    /// The bytes of this object, if it lies here.
+    pub(crate) fn bytes_of(&self, manifest: ManifestId, folder: Folder, name: ObjectName) -> Option<u64> {
+        self.objects.get(&(manifest, folder, name)).copied()
+    }
+
     /// The copies of HEADs that lie here, and their bytes.
     pub(crate) fn pins(&self) -> impl Iterator<Item = (ManifestId, ObjectName, u64)> {
         let pins = self

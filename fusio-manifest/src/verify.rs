@@ -26,6 +26,7 @@ use self::{
 };
 pub use finding::{Damage, Finding, KeySpan, Need, ObjectKind, Place};
 pub use report::{HeadCopy, Progress, Verification};
+pub(crate) use state::States;
 
 mod finding;
 mod head;
@@ -36,6 +37,7 @@ mod part;
 mod pin;
 mod report;
 mod source;
+mod state;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -66,18 +68,7 @@ pub async fn verify(
     });
     // Before HEAD: what is written after it is no garbage, and no object is older than it was.
     let listing = Listing::read(&source.access, || source.deadline()).await?;
-    let mut check = Check {
-        source,
-        listing,
-        report: Verification::default(),
-        progress,
-        named: HashSet::new(),
-        done: Works::default(),
-        ids: Ids::default(),
-        epoch: 0,
-        of_objects: 1,
-        of_bytes: 0,
-    };
+    let mut check = Check::new(source, listing, progress);
     for _ in 0..ROUNDS_MAX {
         if Box::pin(check.round()).await? {
             return Ok(check.end());
@@ -103,6 +94,21 @@ struct Check<P> {
 }
 
 impl<P: FnMut(Progress<'_>) + Send> Check<P> {
+    fn new(source: Arc<Source>, listing: Listing, progress: P) -> Self {
+        Self {
+            source,
+            listing,
+            report: Verification::default(),
+            progress,
+            named: HashSet::new(),
+            done: Works::default(),
+            ids: Ids::default(),
+            epoch: 0,
+            of_objects: 1,
+            of_bytes: 0,
+        }
+    }
+
     /// Checks the HEAD that is there now; false if it moved on meanwhile, so that another round is needed.
     async fn round(&mut self) -> Result<bool> {
         match self.look().await? {
@@ -326,32 +332,14 @@ impl<P: FnMut(Progress<'_>) + Send> Check<P> {
     }
 
     async fn copy(&mut self, copy: Head, object: String) -> Result<()> {
-        // Each copy is held against itself: they may be of different manifests.
-        self.ids = Ids::default();
-        let mut works = Works::default();
-        works.add_state(&copy, &Need::Pin(object.clone()));
-        let told = self.report.findings.len();
         let (revision, last_txn) = (copy.revision, copy.last_txn);
-        let copy = Arc::new(copy);
-        let known = {
-            let flawed: HashSet<&str> = self
-                .report
-                .findings
-                .iter()
-                .map(|found| found.object.as_str())
-                .collect();
-            let key = |work: &Work| work.key(&self.source.access, copy.manifest);
-            works.list().any(|work| flawed.contains(key(work).as_str()))
-        };
-        works.remove(&self.done);
-        let gone = self.works(&copy, works).await?;
         // A copy that a HEAD no longer names may be garbage, and so may what it needs: that it is gone is no damage.
-        let complete = gone.is_empty() && !known && self.report.findings.len() == told;
+        let lacking = self.lacking(Arc::new(copy), &Need::Pin(object.clone())).await?;
         self.report.copies.push(HeadCopy {
             object,
             revision,
             last_txn,
-            complete,
+            complete: lacking.is_none(),
         });
         Ok(())
     }

@@ -18,6 +18,8 @@ mod collect_folds;
 #[cfg(test)]
 mod collect_races;
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 #[cfg(feature = "s3")]
 mod credentials;
 #[cfg(test)]
@@ -85,6 +87,8 @@ mod reads_of_broken_heads;
 mod recovery;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 #[cfg(feature = "s3")]
 mod s3_store;
