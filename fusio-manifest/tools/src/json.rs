@@ -1,7 +1,8 @@
 //! The same facts as JSON, whose names are kept.
 
 use fusio_manifest::{
-    Amount, Finding, Garbage, Inspection, Place, RequestCounts, SharedSettings, Verification,
+    Amount, Copied, Destroyed, Finding, Garbage, Info, Inspection, PinInfo, Place, RequestCounts, Restored,
+    SharedSettings, Verification,
 };
 use serde_json::{Value, json};
 
@@ -75,6 +76,10 @@ pub(crate) fn inspection(seen: &Inspection) -> String {
 }
 
 pub(crate) fn verification(report: &Verification) -> String {
+    written(&verified(report))
+}
+
+fn verified(report: &Verification) -> Value {
     let copies = report.copies.iter().map(|copy| {
         json!({
             "object": copy.object,
@@ -83,7 +88,7 @@ pub(crate) fn verification(report: &Verification) -> String {
             "complete": copy.complete,
         })
     });
-    written(&json!({
+    json!({
         "clean": report.is_clean(),
         "manifest": report.manifest.map(|manifest| manifest.to_string()),
         "revision": report.revision,
@@ -98,7 +103,68 @@ pub(crate) fn verification(report: &Verification) -> String {
         "copies": copies.collect::<Vec<_>>(),
         "garbage": report.garbage.as_ref().map(garbage),
         "requests": requests(&report.requests),
+    })
+}
+
+pub(crate) fn copied(done: &Copied, report: Option<&Verification>) -> String {
+    written(&json!({
+        "manifest": done.manifest.to_string(),
+        "revision": done.revision,
+        "last_txn": done.last_txn,
+        "pins": done.pins,
+        "needed": amount(&done.needed),
+        "present": amount(&done.present),
+        "written": done.written,
+        "begun_again": done.begun_again,
+        "verification": report.map(verified),
     }))
+}
+
+pub(crate) fn restored(restored: &Restored) -> String {
+    let unusable = restored.unusable.iter();
+    let unusable = unusable.map(|(copy, lacking)| json!({ "copy": copy, "lacks": lacking }));
+    written(&json!({
+        "manifest": restored.manifest.to_string(),
+        "object": restored.object,
+        "revision": restored.revision,
+        "last_txn": restored.last_txn,
+        "pins": restored.pins,
+        "pins_lost": restored.pins_lost,
+        "unusable": unusable.collect::<Vec<_>>(),
+        "written": restored.written,
+    }))
+}
+
+pub(crate) fn destroyed(gone: &Destroyed) -> String {
+    written(&json!({
+        "head": gone.head,
+        "objects": gone.objects,
+        "foreign": gone.foreign,
+        "foreign_keys": gone.foreign_keys,
+        "unanswered": gone.unanswered,
+    }))
+}
+
+pub(crate) fn pinned(pin: &PinInfo, txn: u64) -> String {
+    written(&json!({
+        "name": pin.name,
+        "revision": pin.revision,
+        "txn": txn,
+        "expires_unix_ms": pin.expires_unix_ms,
+    }))
+}
+
+pub(crate) fn released(name: &str) -> String {
+    written(&json!({ "released": name }))
+}
+
+pub(crate) fn maintained(before: &Info, after: &Info) -> String {
+    let changes = crate::words::compared(before, after);
+    let changes = changes.map(|(what, before, after)| {
+        let pair = json!({ "before": before, "after": after });
+        (what.to_owned(), pair)
+    });
+    written(&Value::Object(changes.into_iter().collect()))
 }
 
 fn finding(finding: &Finding) -> Value {

@@ -1,7 +1,7 @@
-//! `manifest-tool`: looks at a manifest in a bucket, and checks all of it.
+//! `manifest-tool`: looks at a manifest in a bucket, checks all of it, and does what operating it needs.
 //!
-//! It changes nothing. Its exit status is 0 of a manifest that is whole, 1 where damage was found, 2 where it could not
-//! look or was called wrongly, 130 after Ctrl-C.
+//! `inspect` and `verify` change nothing. The exit status is 0 of a manifest that is whole and of work that was done, 1
+//! where damage was found, 2 where it could not do it or was called wrongly, 130 after Ctrl-C.
 
 use std::{io, io::Write as _, process::ExitCode, sync::Arc};
 
@@ -10,17 +10,18 @@ use fusio_manifest::{
     verify,
 };
 
-use arguments::{Command, Request, Wanted};
+use arguments::{Command, Location, Request, Wanted};
 use progress::Watch;
 
 mod arguments;
+mod changes;
 mod json;
 mod progress;
 mod words;
 
 /// Damage was found.
 const DAMAGED: u8 = 1;
-/// It could not look.
+/// It could not do it.
 const FAILED: u8 = 2;
 /// As shells say it of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -45,8 +46,7 @@ fn main() -> ExitCode {
             biased;
             status = run(&request) => status,
             _ = tokio::signal::ctrl_c() => {
-                // Nothing was written, so there is nothing to tidy up.
-                let _ = writeln!(io::stderr(), "\ninterrupted: nothing was changed, and the rest was not read");
+                let _ = writeln!(io::stderr(), "\ninterrupted: {}", changes::after_interrupt(&request.command));
                 ExitCode::from(INTERRUPTED)
             }
         }
@@ -57,53 +57,65 @@ fn main() -> ExitCode {
 }
 
 async fn run(request: &Request) -> ExitCode {
-    let mut config = S3Config::new(&request.bucket);
-    if let Some(endpoint) = &request.endpoint {
-        config = config.endpoint(endpoint);
-    }
-    if let Some(region) = &request.region {
-        config = config.region(region);
-    }
-    let store = match S3Store::connect(config, Arc::new(RequestMeter::new())).await {
-        Ok(store) => Arc::new(store),
-        Err(error) => return fail(&error.message),
+    let store = match connect(&request.place).await {
+        Ok(store) => store,
+        Err(status) => return status,
     };
     let options = Options {
         read_timeout: request.timeout,
         request_timeout: request.timeout.min(Options::default().request_timeout),
         ..Options::default()
     };
-    match request.command {
+    match &request.command {
         Command::Inspect { garbage } => {
-            let what = if garbage { Inspect::Garbage } else { Inspect::Head };
-            match Box::pin(inspect(store, &request.prefix, &options, what)).await {
+            let what = if *garbage { Inspect::Garbage } else { Inspect::Head };
+            match Box::pin(inspect(store, &request.place.prefix, &options, what)).await {
                 Ok(seen) if request.json => print(&json::inspection(&seen), 0),
                 Ok(seen) => print(&seen.to_string(), 0),
-                Err(error) => refuse(&error, request),
+                Err(error) => refuse(&error, &request.place),
             }
         }
-        Command::Verify => {
-            let mut watch = Watch::new(request.json);
-            let checked = verify(store, &request.prefix, &options, |progress| watch.see(progress));
-            let checked = Box::pin(checked).await;
-            watch.end();
-            match checked {
-                Ok(report) => {
-                    let status = if report.is_clean() { 0 } else { DAMAGED };
-                    match request.json {
-                        true => print(&json::verification(&report), status),
-                        false => print(&words::verification(&report), status),
-                    }
-                }
-                Err(error) => {
-                    // What was found until then is damage whatever came after it.
-                    let status = refuse(&error, request);
-                    if watch.found() {
-                        ExitCode::from(DAMAGED)
-                    } else {
-                        status
-                    }
-                }
+        Command::Verify => check(store, request, &options).await,
+        _ => Box::pin(changes::run(store, request, options)).await,
+    }
+}
+
+async fn connect(place: &Location) -> Result<Arc<S3Store>, ExitCode> {
+    let mut config = S3Config::new(&place.bucket);
+    if let Some(endpoint) = &place.endpoint {
+        config = config.endpoint(endpoint);
+    }
+    if let Some(region) = &place.region {
+        config = config.region(region);
+    }
+    match S3Store::connect(config, Arc::new(RequestMeter::new())).await {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(fail(&error.message)),
+    }
+}
+
+async fn check(store: Arc<S3Store>, request: &Request, options: &Options) -> ExitCode {
+    let mut watch = Watch::new("checking", request.json);
+    let checked = verify(store, &request.place.prefix, options, |progress| {
+        watch.see(progress);
+    });
+    let checked = Box::pin(checked).await;
+    watch.end();
+    match checked {
+        Ok(report) => {
+            let status = if report.is_clean() { 0 } else { DAMAGED };
+            match request.json {
+                true => print(&json::verification(&report), status),
+                false => print(&words::verification(&report), status),
+            }
+        }
+        Err(error) => {
+            // What was found until then is damage whatever came after it.
+            let status = refuse(&error, &request.place);
+            if watch.found() {
+                ExitCode::from(DAMAGED)
+            } else {
+                status
             }
         }
     }
@@ -128,11 +140,11 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// Says why it could not look. HEAD that cannot be read is damage.
-fn refuse(error: &Error, request: &Request) -> ExitCode {
+/// Says why it could not do it. HEAD that cannot be read is damage.
+fn refuse(error: &Error, place: &Location) -> ExitCode {
     let why = error.store_error().map_or(Why::Other, Why::of);
     let status = match why {
-        Why::NoBucket => fail(&format!("there is no bucket {}: {error}", request.bucket)),
+        Why::NoBucket => fail(&format!("there is no bucket {}: {error}", place.bucket)),
         Why::NoAnswer => fail(&format!("the store does not answer: {error}")),
         Why::Other => fail(&error.to_string()),
     };

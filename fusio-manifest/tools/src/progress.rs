@@ -1,8 +1,8 @@
-//! What somebody sees who waits at a terminal for a long check.
+//! What somebody sees who waits at a terminal for a long check or copy.
 
 use std::time::Duration;
 
-use fusio_manifest::Progress;
+use fusio_manifest::{CopyProgress, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A line on stderr, on a terminal only, and what was found until now.
@@ -14,10 +14,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(silent: bool) -> Self {
+    pub(crate) fn new(doing: &str, silent: bool) -> Self {
         // Hidden where stderr is no terminal.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} checking  {msg}  {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {doing}  {{msg}}  {{elapsed}}"))
+        {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -36,12 +37,7 @@ impl Watch {
                 bytes,
                 of_bytes,
             } => {
-                let mib = |bytes: u64| bytes >> 20;
-                self.bar.set_message(format!(
-                    "{objects} of {of_objects} objects, {} of {} MiB",
-                    mib(bytes),
-                    mib(of_bytes)
-                ));
+                self.tell([objects, of_objects], [bytes, of_bytes]);
             }
             Progress::Found(finding) => {
                 self.found = true;
@@ -52,6 +48,18 @@ impl Watch {
             }
             _ => {}
         }
+    }
+
+    pub(crate) fn copied(&mut self, progress: CopyProgress) {
+        let objects = [progress.objects, progress.of_objects];
+        self.tell(objects, [progress.bytes, progress.of_bytes]);
+    }
+
+    fn tell(&self, [objects, of_objects]: [u64; 2], bytes: [u64; 2]) {
+        let [mib, of_mib] = bytes.map(|bytes| bytes >> 20);
+        self.bar.set_message(format!(
+            "{objects} of {of_objects} objects, {mib} of {of_mib} MiB"
+        ));
     }
 
     pub(crate) fn end(&self) {

@@ -18,14 +18,20 @@ use manifest_perf::{
     s3::embedded::{EmbeddedConfig, EmbeddedS3},
 };
 
+mod changes;
+
 const KEY: &str = "tool";
 const SECRET: &str = "tool-secret";
 const PREFIX: &str = "tables/orders";
 
 fn server() -> EmbeddedS3 {
+    server_with("none")
+}
+
+fn server_with(faults: &str) -> EmbeddedS3 {
     EmbeddedS3::start(EmbeddedConfig {
         latency: LatencyProfile::NONE,
-        faults: FaultPlan::default(),
+        faults: faults.parse::<FaultPlan>().unwrap(),
         seed: 1,
         bucket: "bucket".to_owned(),
         access_key: KEY.to_owned(),
