@@ -111,8 +111,8 @@ pub async fn copy(
 ) -> Result<Copied> {
     options.validate()?;
     let fetch = Arc::new(Fetch {
-        source: Access::new(source, Keys::new(source_prefix), options),
-        target: Access::new(target, Keys::new(target_prefix), options),
+        source: Access::new(source, Keys::new(source_prefix)?, options),
+        target: Access::new(target, Keys::new(target_prefix)?, options),
         patience: options.read_timeout,
     });
     let mut planned = plan(&fetch, what).await?;

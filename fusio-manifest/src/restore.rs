@@ -14,7 +14,7 @@ use crate::{
     frame::{self, FormatError, Kind},
     head::{Head, Pin},
     id::{Folder, Keys, ManifestId, ObjectName},
-    immutable::Unread,
+    immutable::{Portion, Unread, bytes_read_max},
     listing::Listing,
     maintenance::pin,
     new_head,
@@ -76,7 +76,7 @@ pub async fn restore_head(
     progress: impl FnMut(Progress<'_>) + Send,
 ) -> Result<Restored> {
     options.validate()?;
-    let access = Arc::new(Access::new(store, Keys::new(prefix), options));
+    let access = Arc::new(Access::new(store, Keys::new(prefix)?, options));
     let deadline = || access.clock.now().saturating_add(options.read_timeout);
     let listing = Listing::read(&access, deadline).await?;
     if access
@@ -202,7 +202,15 @@ async fn read(
     name: ObjectName,
     deadline: Moment,
 ) -> Result<Result<Head, FormatError>> {
-    let read = access.read(Folder::Pin, manifest, name, None, deadline, Purpose::Maintenance);
+    let whole = Portion::Whole(bytes_read_max(Folder::Pin));
+    let read = access.read(
+        Folder::Pin,
+        manifest,
+        name,
+        whole,
+        deadline,
+        Purpose::Maintenance,
+    );
     match read.await {
         Ok(bytes) => Ok(decode(&bytes).and_then(|head| match head.manifest == manifest {
             true => Ok(head),

@@ -9,7 +9,7 @@ use crate::{
     frame::{self, FormatError, Kind},
     head::{ObjectReference, TableReference},
     id::{Folder, ManifestId, ObjectName},
-    immutable::Unread,
+    immutable::{Portion, Unread},
     store::{PutMode, StoreErrorKind},
     table::Footer,
 };
@@ -193,7 +193,7 @@ impl Fetch {
                 folder,
                 part.manifest,
                 name,
-                Some(range),
+                Portion::Range(range),
                 deadline,
                 Purpose::Maintenance,
             );
