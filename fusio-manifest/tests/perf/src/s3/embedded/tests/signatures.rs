@@ -23,9 +23,11 @@ use crate::s3::{credentials::Accepted, server};
 
 const SHA256_OF_OTHER: &str = "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
 
+type Change = fn(&mut HttpRequest);
+
 /// Changes a request after it was signed.
 #[derive(Debug)]
-struct Tamper(fn(&mut HttpRequest));
+struct Tamper(Change);
 
 impl Intercept for Tamper {
     fn name(&self) -> &'static str {
@@ -44,7 +46,7 @@ impl Intercept for Tamper {
 }
 
 /// What the endpoint says to a PUT of `k` that was changed on its way, 0 if it was applied. Nothing else may be there after it.
-async fn tampered(s3: &Fixture, change: fn(&mut HttpRequest)) -> u16 {
+async fn tampered(s3: &Fixture, change: Change) -> u16 {
     let body = ByteStream::from_static(b"new");
     let put = s3.client.put_object().bucket(BUCKET).key("k").body(body);
     match put.customize().interceptor(Tamper(change)).send().await {
@@ -137,7 +139,7 @@ async fn what_was_signed_cannot_be_changed_on_its_way() {
     let s3 = Fixture::new();
     s3.put("k", "old").await.unwrap();
     s3.put("other", "old").await.unwrap();
-    let changes: [(&str, u16, fn(&mut HttpRequest)); 9] = [
+    let changes: [(&str, u16, Change); 9] = [
         ("path", 403, |request| {
             let uri = request.uri().replace("/k", "/other");
             request.set_uri(uri).unwrap();
