@@ -12,7 +12,10 @@ use crate::{
     collect::{RETENTION, keys},
     fold::holds,
     numbered::{Accident, NumberedStore},
-    support::{HEAD, PREFIX, object, object_with_etag, open, options, overwrite, pause, put, remove, within},
+    support::{
+        HEAD, PREFIX, final_value, founded, object, object_with_etag, open, options, overwrite, pause, put,
+        remove, within,
+    },
     world::{World, copied, flipped, verified},
 };
 
@@ -109,6 +112,22 @@ async fn nobody_goes_on_from_what_was_lost() {
             .await;
         assert_eq!(late.unwrap_err().status, Some(412));
     }
+}
+
+/// Also where the state, the pins and the epoch are the same, the ETag is another one.
+#[tokio::test(start_paused = true)]
+async fn an_etag_never_comes_back() {
+    let (store, manifest) = founded().await;
+    put(&manifest, "k", "v").await.unwrap();
+    manifest.close().await;
+    let (head, etag) = object_with_etag(&store, HEAD).await;
+    remove(&store, HEAD).await;
+    restored(store.clone(), 50, &RestoreFrom::Bytes(head))
+        .await
+        .unwrap();
+    let late = store.put(HEAD, Bytes::from_static(b"late"), PutMode::Update(etag));
+    assert_eq!(late.await.unwrap_err().status, Some(412));
+    assert_eq!(final_value(&store, "k").await.as_deref(), Some("v"));
 }
 
 #[tokio::test(start_paused = true)]
