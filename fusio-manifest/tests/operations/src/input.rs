@@ -67,6 +67,6 @@ impl<'a> Input<'a> {
 
 fn key(number: u8) -> Bytes {
     // Two prefixes, so that there are some to read by.
-    let prefix = if number % 2 == 0 { 'a' } else { 'b' };
+    let prefix = if number.is_multiple_of(2) { 'a' } else { 'b' };
     Bytes::from(format!("{prefix}{number:02}"))
 }

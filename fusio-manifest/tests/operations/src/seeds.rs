@@ -11,9 +11,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         state.to_le_bytes()[3]
     };
     let lengths = [12, 40, 90, 200, 400, 700];
-    (0..60)
-        .map(|number: u8| {
-            let length = lengths[usize::from(number) % lengths.len()];
+    (0..60_u8)
+        .zip(lengths.into_iter().cycle())
+        .map(|(number, length)| {
             // The profile, so that each has as many.
             let mut sequence = vec![number / 6 % 5];
             sequence.extend((1..length).map(|_| byte()));

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(figures.len(), 3);
         let panels = figures.iter().flat_map(|figure| match &figure.body {
             Body::Panels(panels) => panels.as_slice(),
-            Body::Bars(_) => &[],
+            Body::Bars(_) | Body::Lanes(_) => &[],
         });
         let series: Vec<&Series> = panels.flat_map(|panel| &panel.series).collect();
         let of = |label: &str| {
