@@ -145,8 +145,17 @@ impl Wire {
             }
             Published::Lost => Ok(()),
             Published::Refused(error) => Err(error),
+            Published::Unknown(_) if self.is_over(&body) => Ok(()),
             Published::Unknown(cause) => Err(unknown(&cause)),
         }
+    }
+
+    /// True of a body that HEAD has moved past, further than it keeps nonces: whether it landed or lost, it never will any
+    /// more, and what stands in HEAD now tells what is left to do. Of an edit somebody waits to be told.
+    fn is_over(&self, body: &Body) -> bool {
+        let current = self.io.cache.current();
+        let moved = current.is_ok_and(|current| current.state.head.revision > body.base.head.revision);
+        moved && body.edit.is_none()
     }
 
     /// The edit that `body` carries is in HEAD.

@@ -19,15 +19,17 @@ const ENTRY_BYTES: usize = 12;
 
 /// The body behind a header that is right. Whose object it is stays.
 pub(super) fn object(kind: Kind, framed: &[u8], body: impl FnOnce(&[u8]) -> Bytes) -> Bytes {
-    let manifest = framed
-        .get(8..24)
-        .and_then(ManifestId::from_slice)
-        .unwrap_or(MANIFEST);
     frame::seal(
         kind,
-        manifest,
+        owner(framed),
         &body(framed.get(HEADER_BYTES..).unwrap_or_default()),
     )
+}
+
+/// Whose object it says that it is.
+fn owner(framed: &[u8]) -> ManifestId {
+    let id = framed.get(8..24).and_then(ManifestId::from_slice);
+    id.unwrap_or(MANIFEST)
 }
 
 pub(super) fn head(framed: &[u8]) -> Bytes {
@@ -100,7 +102,7 @@ pub(super) fn table(object: &[u8], footer_bytes: usize, consistent: bool) -> Opt
     let offset = object.len().checked_sub(footer_bytes)?;
     let mut footer = wire::TableFooter::decode(object.get(offset..)?).ok()?;
     let blocks = object.get(HEADER_BYTES..offset)?;
-    footer.manifest = Bytes::copy_from_slice(&MANIFEST.to_bytes());
+    footer.manifest = Bytes::copy_from_slice(&owner(object).to_bytes());
     footer.blocks.truncate(blocks.len());
     let (mut rest, last) = (blocks, footer.blocks.len().checked_sub(1)?);
     let mut stored = Vec::new();

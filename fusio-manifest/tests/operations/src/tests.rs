@@ -123,7 +123,10 @@ async fn a_handle_that_is_far_behind_maintains() {
         put(&behind, format!("{number}")).await;
     }
     behind.snapshot(Freshness::Latest).await.unwrap();
-    assert!(behind.info().unwrap().log_objects >= 2, "there is something to fold");
+    assert!(
+        behind.info().unwrap().log_objects >= 2,
+        "there is something to fold"
+    );
     let other = Manifest::open(store, "m", options(2)).await.unwrap();
     for number in 4..24 {
         put(&other, format!("{number}")).await;

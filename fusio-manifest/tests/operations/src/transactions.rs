@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use fusio_manifest::{
-    Clock as _, CommitOptions, CompareAndSet, ErrorKind, Freshness, KeyRange, Moment, Transaction,
+    Clock as _, CommitOptions, CompareAndSet, Error, ErrorKind, Freshness, KeyRange, Moment, Transaction,
 };
 use tokio::task::JoinSet;
 
@@ -140,7 +140,7 @@ impl World {
     }
 
     /// False if the transaction cannot go on.
-    fn goes_on(&self, open: &Open, error: &fusio_manifest::Error) -> Result<bool, String> {
+    fn goes_on(&self, open: &Open, error: &Error) -> Result<bool, String> {
         match error.kind() {
             ErrorKind::SnapshotExpired => {
                 ensure!(
@@ -228,8 +228,8 @@ impl World {
             ..CommitOptions::default()
         };
         match open.transaction.commit_with(options).await {
-            // A short time may be over without a fault.
-            Err(error) if timeout.is_some() && error.kind() == ErrorKind::DeadlineExceeded => Ok(()),
+            // A short time may be over without a fault, before the answer or before anything was sent.
+            Err(error) if timeout.is_some() && too_late(&error) => Ok(()),
             result => self.conclude(vec![(tried, result)]).await,
         }
     }
@@ -308,4 +308,8 @@ impl World {
             Err(error) => self.excused(handle, "comparing and setting", &error),
         }
     }
+}
+
+fn too_late(error: &Error) -> bool {
+    [ErrorKind::DeadlineExceeded, ErrorKind::Unavailable].contains(&error.kind())
 }
