@@ -203,14 +203,7 @@ async fn read(
     deadline: Moment,
 ) -> Result<Result<Head, FormatError>> {
     let whole = Portion::Whole(bytes_read_max(Folder::Pin));
-    let read = access.read(
-        Folder::Pin,
-        manifest,
-        name,
-        whole,
-        deadline,
-        Purpose::Maintenance,
-    );
+    let read = access.read(Folder::Pin, manifest, name, whole, deadline, Purpose::Maintenance);
     match read.await {
         Ok(bytes) => Ok(decode(&bytes).and_then(|head| match head.manifest == manifest {
             true => Ok(head),

@@ -59,7 +59,14 @@ async fn one_commit(faults: &str) -> (CellOutcome, Vec<Asked>) {
 async fn a_commit_whose_reply_was_lost_is_found() {
     let faults = "cas key=*/HEAD first=1 after drop; get key=*/HEAD to=1500ms reset";
     let (outcome, asked) = Box::pin(one_commit(faults)).await;
-    let [Asked { operation, answer, .. }] = asked[..] else {
+    let [
+        Asked {
+            operation,
+            answer,
+            told: _,
+        },
+    ] = asked[..]
+    else {
         panic!("{asked:?}")
     };
     let Some(CommitOutcome::Committed { txn }) = answer else {
@@ -78,7 +85,14 @@ async fn a_commit_whose_reply_was_lost_is_found() {
 async fn a_commit_that_never_arrived_is_told_so_once_head_has_moved() {
     let faults = "cas key=*/HEAD first=1 before drop; get key=*/HEAD to=1500ms reset";
     let (outcome, asked) = Box::pin(one_commit(faults)).await;
-    let [Asked { operation, answer, .. }] = asked[..] else {
+    let [
+        Asked {
+            operation,
+            answer,
+            told: _,
+        },
+    ] = asked[..]
+    else {
         panic!("{asked:?}")
     };
     assert_eq!(answer, Some(CommitOutcome::NotCommitted));

@@ -52,7 +52,10 @@ fn what_is_wrong_is_named() {
         ("verify s3://b/p?x=1", "is not s3://"),
         ("verify s3://b --endpoint localhost:1", "http://"),
         ("verify s3://b --endpoint http://u:p@h", "user name"),
-        ("copy s3://b/p s3://c/p --target-endpoint http://u:p@h", "user name"),
+        (
+            "copy s3://b/p s3://c/p --target-endpoint http://u:p@h",
+            "user name",
+        ),
         ("verify s3://b --endpoint", "endpoint"),
         ("verify s3://b --timeout 0", "--timeout 0"),
         ("verify s3://b --fast", "--fast"),
