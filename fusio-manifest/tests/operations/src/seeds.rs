@@ -8,12 +8,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[3]
+        u8::try_from((state >> 24) & 0xff).unwrap_or_default()
     };
     let lengths = [12, 40, 90, 200, 400, 700];
-    (0..60_u8)
-        .zip(lengths.into_iter().cycle())
-        .map(|(number, length)| {
+    lengths
+        .into_iter()
+        .cycle()
+        .zip(0..60_u8)
+        .map(|(length, number)| {
             // The profile, so that each has as many.
             let mut sequence = vec![number / 6 % 5];
             sequence.extend((1..length).map(|_| byte()));
