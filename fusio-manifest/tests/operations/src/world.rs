@@ -331,8 +331,12 @@ impl World {
             _ => fault,
         };
         if let Some(handle) = self.handles.get(handle) {
-            // Outages too: several in a row.
-            for _ in 0..input.one_of(&[1, 1, 2, 12]) {
+            // Outages too: several in a row. But an engine whose every PUT is sent twice is told that it is refused.
+            let times = match fault {
+                Fault::Twice => 1,
+                _ => input.one_of(&[1, 1, 2, 12]),
+            };
+            for _ in 0..times {
                 handle.faults.arm(lane, fault);
             }
         }
