@@ -64,16 +64,21 @@ impl Errands {
 
     /// A HEAD that carries `edit` has landed: true if it was an errand.
     fn made(&mut self, edit: &Edit) -> bool {
-        let ours = self.0.front().is_some_and(|errand| errand.edit == *edit);
+        let ours = self.are_at(edit);
         if ours {
             self.answer(Ok(None));
         }
         ours
     }
 
+    /// True if the next one is this.
+    fn are_at(&self, edit: &Edit) -> bool {
+        self.0.front().is_some_and(|errand| errand.edit == *edit)
+    }
+
     /// What became of a HEAD with `edit` is an error, or not known.
     fn failed(&mut self, edit: &Edit, error: Error) {
-        if self.0.front().is_some_and(|errand| errand.edit == *edit) {
+        if self.are_at(edit) {
             self.answer(Err(error));
         }
     }
@@ -151,11 +156,12 @@ impl Wire {
     }
 
     /// True of a body that HEAD has moved past, further than it keeps nonces: whether it landed or lost, it never will any
-    /// more, and what stands in HEAD now tells what is left to do. Of an edit somebody waits to be told.
+    /// more, and what stands in HEAD now tells what is left to do. Of an errand somebody waits to be told.
     fn is_over(&self, body: &Body) -> bool {
         let current = self.io.cache.current();
         let moved = current.is_ok_and(|current| current.state.head.revision > body.base.head.revision);
-        moved && body.edit.is_none()
+        let awaited = body.edit.as_ref().is_some_and(|edit| self.errands.are_at(edit));
+        moved && !awaited
     }
 
     /// The edit that `body` carries is in HEAD.
