@@ -204,7 +204,7 @@ impl S3Store {
         if *mode != PutMode::Overwrite && !self.shared.etags.can_be(&etag, digest) {
             let message = format!(
                 "{place} answered with ETag {}, which is not that of what was sent",
-                body::shortened(etag.as_str())
+                call.quoted(etag.as_str())
             );
             return Err(call.error(StoreErrorKind::Unexpected, message));
         }

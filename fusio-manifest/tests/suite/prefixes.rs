@@ -212,13 +212,7 @@ async fn every_request_of_random_lives_stays_below_the_prefix() {
         let prefix = PREFIXES[usize::try_from(seed).unwrap() % PREFIXES.len()];
         let inner = MemoryStore::new();
         let beside = neighbours(&inner, prefix).await;
-        // The second half of the lives meets a store that lists what it was not asked for.
-        let also = if seed < 9 {
-            Vec::new()
-        } else {
-            beside.keys().cloned().collect()
-        };
-        let store = Fenced::new(inner.clone(), prefix, also);
+        let store = Fenced::new(inner.clone(), prefix, Vec::new());
         live(&store, prefix, seed).await;
         assert_eq!(
             *store.outside.lock(),
@@ -229,6 +223,53 @@ async fn every_request_of_random_lives_stays_below_the_prefix() {
         assert_eq!(left, beside.keys().cloned().collect::<Vec<_>>(), "seed {seed}");
         for (key, body) in &beside {
             assert_eq!(object(&inner, key).await, body, "seed {seed}: {key}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lists_what_lies_elsewhere_is_not_believed_and_nothing_there_is_deleted() {
+    for prefix in PREFIXES {
+        let inner = MemoryStore::new();
+        let founded = Options {
+            shared: folded_soon(),
+            ..options(1)
+        };
+        let (manifest, _) = Manifest::create(Arc::new(inner.clone()), prefix, founded)
+            .await
+            .unwrap();
+        let mut content = Content::new();
+        for number in 0..40 {
+            step(&manifest, number, &mut content).await.unwrap();
+        }
+        manifest.close().await;
+        let beside = neighbours(&inner, prefix).await;
+        let store = Fenced::new(inner.clone(), prefix, beside.keys().cloned().collect());
+        let arc: Arc<dyn Store> = Arc::new(store.clone());
+        let manifest = Manifest::open(Arc::clone(&arc), prefix, options(2))
+            .await
+            .unwrap();
+        let mut refusals = Vec::new();
+        for _ in 0..3 {
+            pause(RETENTION).await;
+            refusals.extend(manifest.maintain().await.err());
+        }
+        assert!(!refusals.is_empty(), "{prefix:?}: it collects");
+        manifest.close().await;
+        refusals.extend(
+            inspect(Arc::clone(&arc), prefix, &options(3), Inspect::Garbage)
+                .await
+                .err(),
+        );
+        refusals.extend(verify(Arc::clone(&arc), prefix, &options(4), |_| {}).await.err());
+        refusals.extend(Manifest::destroy(arc, prefix, &options(5)).await.err());
+        assert!(refusals.len() >= 4, "{prefix:?}: {refusals:?}");
+        for refusal in refusals {
+            assert_eq!(refusal.kind(), ErrorKind::UnfitStore, "{prefix:?}: {refusal}");
+        }
+        assert_eq!(*store.outside.lock(), Vec::<String>::new(), "{prefix:?}");
+        for (key, body) in &beside {
+            assert_eq!(object(&inner, key).await, body, "{prefix:?}: {key}");
         }
     }
 }

@@ -30,6 +30,12 @@ impl Call<'_> {
         StoreError::new(kind, self.operation, self.key, message)
     }
 
+    /// What the store wrote, short enough for a message. What it repeats of the credentials is struck out first: of a part of
+    /// one nobody could tell any more what it is.
+    pub(super) fn quoted(&self, text: &str) -> String {
+        shortened(&self.seen.strike_from(text.to_owned())).to_owned()
+    }
+
     /// The answer's ETag; an answer without one is of no use.
     pub(super) fn etag(&self) -> Result<ETag, StoreError> {
         self.seen
@@ -57,8 +63,8 @@ impl Call<'_> {
                 let meta = answer.err();
                 self.of_answer(
                     answer.raw(),
-                    shortened(meta.code().unwrap_or_default()),
-                    shortened(meta.message().unwrap_or_default()),
+                    &self.quoted(meta.code().unwrap_or_default()),
+                    &self.quoted(meta.message().unwrap_or_default()),
                 )
             }
             // The status stands even where the body that explains it broke off; of a success nothing does.
@@ -115,14 +121,14 @@ impl Call<'_> {
         }
         if matches!(status, 300..=400) && status != 304 {
             if let Some(region) = raw.headers().get("x-amz-bucket-region") {
-                let region = shortened(region);
+                let region = self.quoted(region);
                 message.push_str(&format!("; the bucket is in region {region}: set that region"));
             } else if status != 400 {
                 message.push_str("; the bucket is elsewhere: check the endpoint and the region");
             }
         }
         if let Some(location) = raw.headers().get("location") {
-            let location = shortened(location);
+            let location = self.quoted(location);
             message.push_str(&format!("; redirected to {location}, which is not followed"));
         }
         self.error(kind, message).with_status(status)

@@ -82,7 +82,7 @@ pub(super) async fn read(
         let Some(sent) = sent else {
             let message = format!(
                 "asked for bytes {asked:?}, got Content-Range {:?} and Content-Length {told:?}",
-                output.content_range().map(shortened)
+                output.content_range().map(|range| call.quoted(range))
             );
             return Err(call.error(StoreErrorKind::Unexpected, message));
         };
