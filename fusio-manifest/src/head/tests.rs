@@ -106,7 +106,7 @@ fn full() -> Head {
     head
 }
 
-/// Found by fuzzing with the largest numbers: `info` and `inspect` add them up.
+/// `info` and `inspect` add them up.
 #[test]
 fn objects_whose_bytes_do_not_add_up_to_a_number_are_refused() {
     let mut head = full();

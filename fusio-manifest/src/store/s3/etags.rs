@@ -5,58 +5,50 @@
 //! made up would let HEAD name an object that was never stored. Most stores' ETags are the MD5 of the content, which tells; those of encrypted buckets are not, and then
 //! nothing can be told.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 
 use crate::store::ETag;
 
-/// So many in a row that are not the MD5, and the bucket's encryption has been changed.
-const ODD_MAX: u32 = 16;
-
 /// What is known of a bucket's ETags.
 #[derive(Debug, Default)]
-pub(super) struct ETags {
-    rule: Mutex<Rule>,
-    /// One object has been read and held against its ETag.
-    read: AtomicBool,
-}
+pub(super) struct ETags(Mutex<Rule>);
 
 #[derive(Debug, Default)]
 struct Rule {
     /// One was the MD5 of its content, which does not happen by chance.
     are_md5: bool,
-    /// How many were not since.
-    odd: u32,
+    /// One was held against what was read.
+    read: bool,
+    /// A PUT was answered with another since.
+    doubted: bool,
 }
 
 impl ETags {
     /// False if `etag` is not that of what was put, whose MD5 is `digest`.
     pub(super) fn can_be(&self, etag: &ETag, digest: &[u8]) -> bool {
-        let mut rule = self.rule.lock();
+        let mut rule = self.0.lock();
         if is_md5(etag, digest) {
-            *rule = Rule {
-                are_md5: true,
-                odd: 0,
-            };
+            rule.are_md5 = true;
             return true;
         }
-        rule.odd += 1;
-        if rule.odd > ODD_MAX {
-            rule.are_md5 = false;
-        }
+        rule.doubted = rule.are_md5;
         !rule.are_md5
     }
 
-    /// Learns from a whole object that was read, once: who opens a manifest reads its HEAD first.
+    /// Learns from a whole object that was read: the first, since who opens a manifest reads its HEAD, and one after each
+    /// doubt. Answers to PUTs alone, however many, must not end a doubt: a gateway that makes up one ETag makes up the next. A
+    /// bucket whose encryption was changed shows it in what is read.
     pub(super) fn learn(&self, etag: &ETag, content: &[u8]) {
-        if self.read.swap(true, Ordering::Relaxed) {
+        let mut rule = self.0.lock();
+        if rule.read && !rule.doubted {
             return;
         }
-        if is_md5(etag, &Md5::digest(content)) {
-            self.rule.lock().are_md5 = true;
-        }
+        *rule = Rule {
+            are_md5: is_md5(etag, &Md5::digest(content)),
+            read: true,
+            doubted: false,
+        };
     }
 }
 
@@ -99,12 +91,26 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_whose_encryption_was_changed_is_believed_after_sixteen() {
+    fn answers_to_puts_end_no_doubt_however_many() {
         let etags = ETags::default();
         assert!(judge(&etags, MD5_OF_ABC));
-        for number in 0..ODD_MAX {
+        for number in 0..1_000 {
             assert!(!judge(&etags, &format!("\"{number}\"")));
         }
-        assert!(judge(&etags, "\"another\""));
+        etags.learn(&ETag::new(MD5_OF_ABC), b"abc");
+        assert!(!judge(&etags, "\"anything\""), "what is read has the old rule");
+    }
+
+    #[test]
+    fn a_bucket_whose_encryption_was_changed_shows_it_in_what_is_read() {
+        let etags = ETags::default();
+        etags.learn(&ETag::new(MD5_OF_ABC), b"abc");
+        // Nobody doubts: nothing is worked out again.
+        etags.learn(&ETag::new("\"another\""), b"abc");
+        assert!(!judge(&etags, "\"another\""));
+        etags.learn(&ETag::new("\"another\""), b"abc");
+        assert!(judge(&etags, "\"yet another\""));
+        assert!(judge(&etags, MD5_OF_ABC), "and back");
+        assert!(!judge(&etags, "\"another\""));
     }
 }
