@@ -15,6 +15,7 @@ use super::{
     journal::{self, Event, Told},
     order::{Order, Role, VARIABLE},
     points::Point,
+    process::last_words,
 };
 use crate::store_under_test::Address;
 
@@ -340,11 +341,8 @@ impl Crew {
             _ if killed && was_killed(status) => self.kills.at_random += 1,
             _ if stopped && status.success() => {}
             _ => {
-                let said = fs::read_to_string(self.errors(number)).unwrap_or_default();
-                let said = said.lines().next_back().unwrap_or("it said nothing");
-                let role = role.as_str();
-                self.failures
-                    .push(format!("{role} {number} ended by itself ({status}): {said}"));
+                let (role, why) = (role.as_str(), last_words(status, &self.errors(number)));
+                self.failures.push(format!("{role} {number} {why}"));
             }
         }
         Ok(())

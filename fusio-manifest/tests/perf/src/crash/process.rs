@@ -7,8 +7,10 @@ pub(crate) mod writer;
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::{self, Read as _, Write as _},
-    process::exit,
+    path::Path,
+    process::{ExitStatus, exit},
     sync::Arc,
     thread,
     time::Duration,
@@ -45,6 +47,18 @@ const LARGE_KEYS: u32 = 60;
 /// Large transactions write this many of them, of this many bytes: more than a log object's worth of small ones.
 const LARGE_WRITES: u32 = 24;
 const LARGE_VALUE_BYTES: usize = 1_500;
+
+/// Why a process ended that was not to: its last words, which it puts into this file.
+pub(crate) fn last_words(status: ExitStatus, errors: &Path) -> String {
+    let said = fs::read_to_string(errors).unwrap_or_default();
+    let said = match (said.lines().next_back(), status.code()) {
+        (Some(said), _) => said,
+        // A disk that is full holds no words either.
+        (None, Some(NO_JOURNAL)) => "its journal cannot be written: is there room where PERF_OUT is?",
+        (None, _) => "it said nothing",
+    };
+    format!("ended by itself ({status}): {said}")
+}
 
 /// Carries out an order, and ends this process.
 pub(crate) fn carry_out(ordered: Result<Ordered, String>) -> ! {
@@ -248,4 +262,25 @@ fn is_wrong(kind: ErrorKind) -> bool {
             | ErrorKind::SnapshotExpired
             | ErrorKind::Unavailable
     )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn who_ends_by_itself_says_why_also_where_the_disk_is_full() {
+        let folder = std::env::temp_dir().join(format!("last-words-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let errors = folder.join("stderr");
+        let words = |code: i32| last_words(ExitStatus::from_raw(code << 8), &errors);
+        assert!(words(NO_BEGINNING).ends_with("it said nothing"));
+        let full = words(NO_JOURNAL);
+        assert!(full.contains("journal") && full.contains("PERF_OUT"), "{full}");
+        fs::write(&errors, "first\nlast\n").unwrap();
+        assert_eq!(words(NO_JOURNAL), "ended by itself (exit status: 3): last");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -7,8 +7,11 @@ use std::{
 };
 
 use crate::{
-    crash::journal::Told,
-    crash::{crew::command, journal},
+    crash::{
+        crew::command,
+        journal::{self, Told},
+        process::last_words,
+    },
     soak::{JOURNAL, Order, ROWS, Row, VARIABLE, read_rows},
 };
 
@@ -65,9 +68,10 @@ impl Child {
         if status.success() {
             return Ok(true);
         }
-        let said = fs::read_to_string(errors(&self.order)).unwrap_or_default();
-        let said = said.lines().next_back().unwrap_or("it said nothing");
-        Err(format!("the process ended by itself ({status}): {said}"))
+        Err(format!(
+            "the process {}",
+            last_words(status, &errors(&self.order))
+        ))
     }
 
     pub(super) fn rows(&self) -> Result<Vec<Row>, String> {
