@@ -240,8 +240,8 @@ impl S3Store {
                     kind_of_code(error.code().unwrap_or_default()),
                     format!(
                         "{} {} ({} of {} keys were not deleted)",
-                        error.code().unwrap_or("no code"),
-                        error.message().unwrap_or_default(),
+                        call.quoted(error.code().unwrap_or("no code")),
+                        call.quoted(error.message().unwrap_or_default()),
                         output.errors().len(),
                         keys.len(),
                     ),

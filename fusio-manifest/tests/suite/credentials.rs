@@ -2,8 +2,7 @@
 //! and whatever is said is searched for them.
 
 use std::{
-    collections::BTreeSet,
-    fmt::{self, Debug, Display, Write as _},
+    fmt::{self, Display},
     sync::Arc,
     time::Duration,
 };
@@ -23,20 +22,14 @@ use manifest_perf::s3::{
     credentials::Accepted,
     embedded::{EmbeddedConfig, EmbeddedS3},
 };
-use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
 
-const ACCESS_KEY: &str = "AKIACANARYACCESSKEY0";
-const SECRET: &str = "canary-secret/0123456789abcdef+0123456789";
-const TOKEN: &str = "canary-session-token/0123456789abcdef==";
+use said::{ACCESS_KEY, Listener, SECRET, Said, TOKEN, canaries, told};
+
+mod said;
 
 /// Where the AWS SDK tells the access key. SECURITY.md has this list, and the next.
 const TELL_THE_ACCESS_KEY: [&str; 4] = [
@@ -48,109 +41,6 @@ const TELL_THE_ACCESS_KEY: [&str; 4] = [
 
 /// Where it tells whole answers of the store too, which may repeat the access key and the session token.
 const TELL_ANSWERS: &str = "TRACE aws_smithy_runtime::client::orchestrator::http";
-
-/// Which canaries are in a text.
-fn canaries(text: &str) -> Vec<&'static str> {
-    let whole = [ACCESS_KEY, SECRET, TOKEN];
-    // Parts, too: some encodings change what stands between letters.
-    let parts = ["CANARYACCESSKEY", "canary-secret", "canary-session-token"];
-    let found = parts
-        .into_iter()
-        .zip(whole)
-        .filter(|(part, _)| text.contains(part));
-    found.map(|(_, whole)| whole).collect()
-}
-
-struct Line {
-    target: String,
-    level: tracing::Level,
-    text: String,
-}
-
-/// Hears every event and every span of every target at every level.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<Line>>>);
-
-impl Listener {
-    fn hear(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Words)) {
-        let mut words = Words(metadata.name().to_owned());
-        record(&mut words);
-        self.0.lock().push(Line {
-            target: metadata.target().to_owned(),
-            level: *metadata.level(),
-            text: words.0,
-        });
-    }
-}
-
-struct Words(String);
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let _ = write!(self.0, " {field}={value} {value:?}");
-    }
-}
-
-impl Subscriber for Listener {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        self.hear(attributes.metadata(), |words| attributes.record(words));
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        let mut words = Words(String::new());
-        values.record(&mut words);
-        self.0.lock().push(Line {
-            target: "a span".to_owned(),
-            level: tracing::Level::TRACE,
-            text: words.0,
-        });
-    }
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        self.hear(event.metadata(), |words| event.record(words));
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-/// Whatever was said, and by whom.
-#[derive(Default)]
-struct Said(Vec<(String, String)>);
-
-impl Said {
-    fn debug(&mut self, what: &str, value: &dyn Debug) {
-        self.0.push((what.to_owned(), format!("{value:?} {value:#?}")));
-    }
-
-    /// An error in every way that it can be shown, with what caused it. Its message must name what failed.
-    fn error<E: std::error::Error + Display + 'static>(&mut self, what: &str, error: &E) {
-        let mut text = format!("{error} {error:?} {error:#?} {error:#}");
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            let _ = write!(text, " {source} {source:?} {source:#?}");
-            cause = source.source();
-        }
-        self.0.push((what.to_owned(), text));
-    }
-
-    fn leaks(&self) -> Vec<String> {
-        let told = self.0.iter().filter(|(_, text)| !canaries(text).is_empty());
-        told.map(|(what, text)| format!("{what}: {text}")).collect()
-    }
-}
 
 fn keys() -> Credentials {
     Credentials::new(ACCESS_KEY, SECRET, Some(TOKEN.to_owned()), None, "test")
@@ -491,20 +381,6 @@ async fn no_credentials_are_told_by_errors_debug_output_and_the_log() {
         targets,
         [TELL_THE_ACCESS_KEY.as_slice(), &[TELL_ANSWERS]].concat()
     );
-}
-
-/// The levels and the targets that told a canary, none but these.
-fn told(lines: &[Line], allowed: &[&str]) -> Vec<String> {
-    let mut targets = BTreeSet::new();
-    for line in lines.iter().filter(|line| !canaries(&line.text).is_empty()) {
-        let what = format!("{} {}: {}", line.level, line.target, line.text);
-        assert!(
-            canaries(&line.text).iter().all(|canary| allowed.contains(canary)),
-            "{what}"
-        );
-        targets.insert(format!("{} {}", line.level, line.target));
-    }
-    targets.into_iter().collect()
 }
 
 /// Were there a leak, the test above would find it.

@@ -15,8 +15,10 @@ use world::World;
 
 mod commits;
 mod faulty;
+mod genesis;
 mod input;
 mod model;
+mod operation;
 mod pins;
 mod reads;
 mod seeds;

@@ -1,90 +1,33 @@
 //! Handles of one manifest, what they hold, and what is known of the manifest.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fusio_manifest::{
     Clock as _, Error, ErrorKind, Freshness, KeyRange, Maintenance, Manifest, MemoryStore, Options,
-    SeededEntropy, SharedSettings, Store as _, TokioClock, Verification,
-    store::{GetAnswer, GetOptions, PutMode},
-    verify,
+    SeededEntropy, SharedSettings, Store as _, TokioClock, Verification, store::PutMode, verify,
 };
-use parking_lot::Mutex;
 
 use crate::{
     Verdict,
     commits::Unknown,
     ensure,
     faulty::{Fault, FaultyStore, Lane, Late, deliver},
+    genesis::{HEAD, PREFIX, PROFILES, first_head, settings},
     input::Input,
     model::Model,
+    operation::Operation,
     pins::Kept,
     reads::Held,
     succeeds,
     transactions::Open,
 };
 
-pub(crate) const PREFIX: &str = "m";
-const HEAD: &str = "m/HEAD";
 /// Longer sequences find what two shorter ones would, and slower.
 const STEPS_MAX: u32 = 160;
 const SLOTS: usize = 4;
 /// For how many operations after a fault its handle may say that the store does not answer.
 const EXCUSED: u32 = 6;
-const PROFILES: u8 = 5;
-
-/// What can be done.
-#[derive(Debug, Clone, Copy)]
-enum Operation {
-    Write,
-    Begin,
-    InTransaction,
-    Commit,
-    CommitAll,
-    CompareAndSet,
-    Get,
-    Scan,
-    Snapshot,
-    ReadSnapshot,
-    Pin,
-    OpenPin,
-    ReleasePin,
-    Maintain,
-    Reopen,
-    Wait,
-    Fault,
-    LatePut,
-}
-
-impl Operation {
-    /// Of 32 numbers, more of them for what has to happen more often.
-    fn of(number: u8) -> Self {
-        match number {
-            0..=4 => Self::Write,
-            5 | 6 => Self::Begin,
-            7..=10 => Self::InTransaction,
-            11 | 12 => Self::Commit,
-            13 => Self::CommitAll,
-            14 | 15 => Self::Get,
-            16 | 17 => Self::Scan,
-            18 | 19 => Self::Snapshot,
-            20 | 21 => Self::ReadSnapshot,
-            22 => Self::Pin,
-            23 => Self::OpenPin,
-            24 => Self::ReleasePin,
-            25 => Self::Maintain,
-            26 => Self::Wait,
-            27 => Self::Reopen,
-            28 | 29 => Self::Fault,
-            30 => Self::LatePut,
-            _ => Self::CompareAndSet,
-        }
-    }
-}
 
 /// One handle, and its way to the store.
 #[derive(Debug)]
@@ -112,74 +55,6 @@ pub(crate) struct World {
     values: u64,
     seeds: u64,
     step: u32,
-}
-
-/// Settings with which things happen soon, each in its way.
-fn settings(profile: u8) -> SharedSettings {
-    let soon = SharedSettings {
-        retention: Duration::from_secs(2),
-        spill_bytes: 400,
-        spill_keep_bytes: 120,
-        transaction_inline_bytes: 250,
-        fold_objects: 3,
-        fold_bytes: 4_000,
-        log_objects_max: 8,
-        runs_max: 4,
-        tier_ratio: 2,
-        table_bytes: 1_024,
-        block_bytes: 1_024,
-    };
-    match profile {
-        0 => SharedSettings::default(),
-        // Nothing stays in HEAD.
-        1 => SharedSettings {
-            spill_bytes: 1,
-            spill_keep_bytes: 0,
-            transaction_inline_bytes: 0,
-            fold_objects: 2,
-            ..soon
-        },
-        // Everything is folded at once, and seldom merged.
-        2 => SharedSettings {
-            fold_objects: 1,
-            runs_max: 12,
-            tier_ratio: 4,
-            ..soon
-        },
-        // The hard limits are near.
-        3 => SharedSettings {
-            log_objects_max: 2,
-            fold_objects: 2,
-            runs_max: 2,
-            ..soon
-        },
-        _ => soon,
-    }
-}
-
-/// The bytes of the first HEAD with these settings: a creation asks the store much, so it is done once.
-async fn first_head(profile: u8) -> Result<Bytes, String> {
-    static FIRST: OnceLock<Mutex<BTreeMap<u8, Bytes>>> = OnceLock::new();
-    let first = FIRST.get_or_init(Mutex::default);
-    if let Some(bytes) = first.lock().get(&profile) {
-        return Ok(bytes.clone());
-    }
-    let store = MemoryStore::new();
-    let options = Options {
-        shared: settings(profile),
-        clock: Arc::new(TokioClock::new()),
-        entropy: Arc::new(SeededEntropy::new(0)),
-        ..Options::default()
-    };
-    let created = Manifest::create(Arc::new(store.clone()), PREFIX, options).await;
-    succeeds("creating it", created)?.0.close().await;
-    match store.get(HEAD, GetOptions::default()).await {
-        Ok(GetAnswer::Found { bytes, .. }) => {
-            first.lock().insert(profile, bytes.clone());
-            Ok(bytes)
-        }
-        other => Err(format!("the first HEAD is {other:?}")),
-    }
 }
 
 impl World {

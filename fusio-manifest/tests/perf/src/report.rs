@@ -164,7 +164,8 @@ fn write_metrics(out: &mut impl Write, cell: &CellSummary) -> io::Result<()> {
     writeln!(out, "  Precondition failures: {lost} ({percent:.2}%)")
 }
 
-fn write_verdict(
+/// What was verified, and what came of it.
+pub(crate) fn write_verdict(
     out: &mut impl Write,
     verdict: Verdict,
     verified: &[String],

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     crash::{Told, points::Point},
+    report::write_verdict,
     result::{CrashFields, Verdict},
     scenario::judge::Judgement,
 };
@@ -52,14 +53,5 @@ pub(super) fn write(
     ] {
         writeln!(out, "{name}{count}")?;
     }
-    if !judgement.verified.is_empty() {
-        writeln!(out, "\nVerification: {}", judgement.verified.join(", "))?;
-    }
-    for failure in &judgement.failures {
-        writeln!(out, "❌ {failure}")?;
-    }
-    if verdict == Verdict::Pass {
-        writeln!(out, "✅ All tests passed")?;
-    }
-    Ok(())
+    write_verdict(out, verdict, &judgement.verified, &judgement.failures)
 }

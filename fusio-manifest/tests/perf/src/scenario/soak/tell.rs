@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     crash::journal::Told,
+    report::write_verdict,
     result::{SoakFields, SoakTrend, Verdict},
     scenario::{Context, Ended, conclude::write_evidence, judge::Judgement, reason},
     soak::rows_csv,
@@ -86,16 +87,7 @@ fn write_all(
         writeln!(out, "{name}{count}")?;
     }
     write_trends(out, fields)?;
-    if !judgement.verified.is_empty() {
-        writeln!(out, "\nVerification: {}", judgement.verified.join(", "))?;
-    }
-    for failure in &judgement.failures {
-        writeln!(out, "❌ {failure}")?;
-    }
-    if verdict == Verdict::Pass {
-        writeln!(out, "✅ All tests passed")?;
-    }
-    Ok(())
+    write_verdict(out, verdict, &judgement.verified, &judgement.failures)
 }
 
 fn write_trends(out: &mut impl Write, fields: &SoakFields) -> io::Result<()> {
