@@ -137,8 +137,8 @@ pub(crate) async fn create(
             None => Err(Error::new(
                 ErrorKind::HeadLost,
                 format!(
-                    "\"{orphan}\" belongs to a manifest whose HEAD is gone from \"{}\": restore HEAD, or remove \
-                     what is left, or choose another prefix",
+                    "\"{orphan}\" belongs to a manifest whose HEAD is gone from \"{}\": restore it \
+                     (`restore_head`), or remove what is left, or choose another prefix",
                     access.keys.head()
                 ),
             )),

@@ -229,7 +229,8 @@ impl Finding {
     pub fn remedy(&self) -> String {
         match (self.kind, &self.place, self.damage) {
             (ObjectKind::Head, ..) => "Stop all writers. Restore HEAD from a noncurrent version of the bucket or from \
-                                       a backup, the newest that verifies; a pin is a copy of a HEAD too."
+                                       a backup, the newest that verifies. If there is none, `restore_head` writes \
+                                       one from a pin, once no HEAD is there."
                 .to_owned(),
             (ObjectKind::List, _, Damage::Contradiction) => {
                 "Stop all writers and maintenance before the retention is over, and keep a copy of the bucket.".to_owned()
