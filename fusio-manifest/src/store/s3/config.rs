@@ -15,6 +15,7 @@ use aws_sdk_s3::{
     },
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::{SdkConfig, service_config::ServiceConfigKey};
 
 use super::{credentials::Concealed, endpoint};
 use crate::store::{StoreError, StoreErrorKind};
@@ -51,8 +52,8 @@ impl S3Config {
     }
 
     /// The URL of a compatible store, such as `http://127.0.0.1:9000`. Requests then carry the bucket in
-    /// their path, and without a region one of `us-east-1` is signed. Default: `AWS_ENDPOINT_URL_S3`,
-    /// `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, or AWS.
+    /// their path, and without a region one of `us-east-1` is signed. Default: `AWS_ENDPOINT_URL_S3`, the `endpoint_url`
+    /// of S3 in the profile's `services`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, or AWS.
     ///
     /// It may hold no credentials: a user name, a password or a query in it is refused, and told nowhere.
     #[must_use]
@@ -163,14 +164,11 @@ pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> 
         .pool_idle_timeout(IDLE_CONNECTION)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let endpoint = config
-        .endpoint
-        .clone()
-        .or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
+    let named = config.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
-    } else if endpoint.is_some() {
+    } else if named {
         // Compatible stores take any region, so that nobody needs to wait for the metadata service of a
         // machine that has none.
         loader = loader.region(
@@ -183,7 +181,7 @@ pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> 
         loader = loader.credentials_provider(provider.clone());
     }
     let found = loader.load().await;
-    let endpoint = endpoint.or_else(|| found.endpoint_url().map(str::to_owned));
+    let endpoint = config.endpoint.clone().or_else(|| endpoint_of(&found));
     let region = match (found.region(), &endpoint) {
         (Some(region), _) => region.clone(),
         (None, Some(_)) => Region::new("us-east-1"),
@@ -203,6 +201,17 @@ pub(super) async fn connect(config: &S3Config) -> Result<Connected, StoreError> 
         client: Client::from_conf(settings.build()),
         place,
     })
+}
+
+/// The one for S3 before the one for all services, from the environment before the profile, as the SDK takes them.
+fn endpoint_of(found: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_s3 = key.ok().and_then(|key| found.service_config()?.load_config(key));
+    of_s3.or_else(|| found.endpoint_url().map(str::to_owned))
 }
 
 fn settings(builder: Builder, config: &S3Config, endpoint: Option<String>) -> Builder {

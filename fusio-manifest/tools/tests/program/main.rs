@@ -267,6 +267,35 @@ async fn what_it_cannot_look_at_is_one_line_and_status_2() {
     );
 }
 
+/// As AWS tools do: that of S3 goes before that of all services.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoint_of_s3_is_found_in_a_profile() {
+    let server = server();
+    furnish(&store(&server).await).await;
+    let file = std::env::temp_dir().join(format!("manifest-tool-profile-{}", std::process::id()));
+    let asked = |all: &str, of_s3: &str| {
+        let text = format!(
+            "[profile p]\nregion = us-east-1\nendpoint_url = {all}\nservices = s\n\n\
+             [services s]\ns3 =\n  endpoint_url = {of_s3}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut command = program("", &["inspect", "s3://bucket/tables/orders"]);
+        command
+            .env_remove("AWS_ENDPOINT_URL")
+            .env("AWS_CONFIG_FILE", &file)
+            .env("AWS_PROFILE", "p");
+        command.output().unwrap()
+    };
+    let words = printed(&asked("http://127.0.0.1:1", &server.endpoint()), 0);
+    assert!(words.contains(&server.endpoint()), "{words}");
+    let with_user = server
+        .endpoint()
+        .replace("http://", "http://canary-user:canary-secret@");
+    let told = error(&asked(&server.endpoint(), &with_user));
+    assert!(told.contains("user name") && !told.contains("canary"), "{told}");
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_credentials_are_told_wherever_they_stand() {
     let server = server();
