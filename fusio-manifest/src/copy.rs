@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     head::Head,
     id::{Folder, Keys, ManifestId, ObjectName},
+    impatient::Impatient,
     listing::{Amount, Listing},
     new_head,
     options::Options,
@@ -75,7 +76,7 @@ pub struct Copied {
     pub pins: Vec<String>,
     /// What the copy consists of, HEAD not among it.
     pub needed: Amount,
-    /// What of it was in the target already. Of a dry run: by name and length, else by checksum.
+    /// What of that was in the target already. Of a dry run: by name and length, else by checksum.
     pub present: Amount,
     /// Whether HEAD was written: false of a dry run.
     pub written: bool,
@@ -91,7 +92,8 @@ pub struct Copied {
 /// writing it: the copy is one committed state of it, that of the HEAD which was read first, or a later one.
 ///
 /// The source is only read. Where it takes longer than the retention, pin a state and copy that. Of several calls at once
-/// with the same target at most one succeeds.
+/// with the same target at most one succeeds. Nobody may [`destroy`](crate::Manifest::destroy) in the target meanwhile: what
+/// that deletes of the copy is not written again, and [`verify`](crate::verify()) tells.
 ///
 /// # Errors
 ///
@@ -99,7 +101,8 @@ pub struct Copied {
 /// objects of this manifest; [`HeadLost`](ErrorKind::HeadLost) if objects of another one lie there;
 /// [`Corrupt`](ErrorKind::Corrupt) if an object of the source is missing or not what was written: the target has no HEAD
 /// then; [`NotFound`](ErrorKind::NotFound) if there is no such manifest or pin; [`UnfitStore`](ErrorKind::UnfitStore) if
-/// the target does not keep the conditions that commits rely on.
+/// the target does not keep the conditions that commits rely on; [`Unavailable`](ErrorKind::Unavailable) if a store does
+/// not answer, and says so if the copy's HEAD may be there all the same.
 pub async fn copy(
     source: Arc<dyn Store>,
     source_prefix: &str,
@@ -112,7 +115,7 @@ pub async fn copy(
     options.validate()?;
     let fetch = Arc::new(Fetch {
         source: Access::new(source, Keys::new(source_prefix)?, options),
-        target: Access::new(target, Keys::new(target_prefix)?, options),
+        target: Arc::new(Access::new(target, Keys::new(target_prefix)?, options)),
         patience: options.read_timeout,
     });
     let mut planned = plan(&fetch, what).await?;
@@ -122,21 +125,15 @@ pub async fn copy(
         fetch,
         progress,
         done: BTreeSet::new(),
-        present: Amount::default(),
+        present: BTreeSet::new(),
     };
     if what.dry_run {
-        let present = planned.parts.iter().filter(|part| copy.seems_present(part));
-        let present = Amount::of(present.map(Part::bytes));
-        return Ok(copy.told(&planned, present, false, 0));
+        let seems_present = |part: &Part| copy.seems_present(part);
+        return Ok(copy.told(&planned, seems_present, false, 0));
     }
     let target = &copy.fetch.target;
-    probe::probe(
-        &target.store,
-        &*target.clock,
-        &*target.entropy,
-        target.keys.prefix(),
-    )
-    .await?;
+    let store: Arc<dyn Store> = Arc::new(Impatient::new(target));
+    probe::probe(&store, &*target.clock, &*target.entropy, target.keys.prefix()).await?;
     let mut begun_again = 0;
     while let Some(gone) = copy.parts(&planned).await? {
         begun_again += 1;
@@ -151,7 +148,8 @@ pub async fn copy(
     let epoch = latest.map_or(0, |(_, name)| name.epoch);
     let head = new_head::renewed(target, &planned.head, epoch)?;
     new_head::put(target, &head, copy.fetch.deadline(target)).await?;
-    Ok(copy.told(&planned, copy.present, true, begun_again))
+    let was_present = |part: &Part| copy.present.contains(&part.place());
+    Ok(copy.told(&planned, was_present, true, begun_again))
 }
 
 /// What lies in the target, if nothing of it is in the way.
@@ -191,7 +189,8 @@ struct Copy<P> {
     progress: P,
     /// What is in the target, and was checked.
     done: BTreeSet<(Folder, ObjectName)>,
-    present: Amount,
+    /// What of that was there before.
+    present: BTreeSet<(Folder, ObjectName)>,
 }
 
 impl<P: FnMut(CopyProgress) + Send> Copy<P> {
@@ -241,8 +240,7 @@ impl<P: FnMut(CopyProgress) + Send> Copy<P> {
                 Outcome::Gone => gone = Some(part.place()),
                 Outcome::Copied => {}
                 Outcome::Present => {
-                    self.present.objects += 1;
-                    self.present.bytes += part.bytes();
+                    self.present.insert(part.place());
                 }
             }
             if gone != Some(part.place()) {
@@ -277,15 +275,22 @@ impl<P: FnMut(CopyProgress) + Send> Copy<P> {
         Ok(planned)
     }
 
-    fn told(&self, planned: &Plan, present: Amount, written: bool, begun_again: u32) -> Copied {
+    fn told(
+        &self,
+        planned: &Plan,
+        present: impl Fn(&Part) -> bool,
+        written: bool,
+        begun_again: u32,
+    ) -> Copied {
         let head: &Head = &planned.head;
+        let present = planned.parts.iter().filter(|part| present(part));
         Copied {
             manifest: head.manifest,
             revision: head.revision,
             last_txn: head.last_txn,
             pins: head.pins.iter().map(|pin| pin.name.clone()).collect(),
             needed: Amount::of(planned.parts.iter().map(Part::bytes)),
-            present,
+            present: Amount::of(present.map(Part::bytes)),
             written,
             begun_again,
             source_requests: self.fetch.source.maintenance.counts(),

@@ -29,8 +29,9 @@ const NAMED_MAX: usize = 16;
 pub struct Destroyed {
     /// Whether there was a HEAD.
     pub head: bool,
-    /// A DELETE of HEAD went unanswered, or a gateway may have answered for the store. HEAD is gone, but a copy of that request may arrive late, as long as the store takes
-    /// its signature (15 minutes on S3), and delete whatever HEAD is there then: create nothing under this prefix before.
+    /// A DELETE went unanswered, or a gateway may have answered for the store. All of it is gone, but a copy of that request
+    /// may arrive late, as long as the store takes its signature (15 minutes on S3), and delete whatever HEAD is there then,
+    /// or objects of a copy of this very manifest: create and copy nothing to this prefix before.
     pub unanswered: bool,
     /// How many other objects were deleted.
     pub objects: u64,
@@ -87,7 +88,7 @@ pub(crate) async fn destroy(store: Arc<dyn Store>, prefix: &str, options: &Optio
             }
         }
         for batch in keys.chunks(DELETE_MAX) {
-            delete_all(&access, batch, deadline()).await?;
+            destroyed.unanswered |= delete_all(&access, batch, deadline()).await?;
         }
         destroyed.objects += keys.len() as u64;
         keys.clear();
@@ -113,7 +114,11 @@ async fn delete_head(access: &Access, manifest: ManifestId, deadline: Moment) ->
         // A gateway that answers for a store which did not has sent the request on all the same.
         unanswered |= !error.is_definite();
         if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
-            return Err(Error::from_store("deleting HEAD", error));
+            let doing = match unanswered {
+                true => "deleting HEAD, which may be gone, or go later",
+                false => "deleting HEAD",
+            };
+            return Err(Error::from_store(doing, error));
         }
         if owner(access, deadline).await? != Some(manifest) {
             return Ok(unanswered);
@@ -135,7 +140,8 @@ async fn owner(access: &Access, deadline: Moment) -> Result<Option<ManifestId>> 
 /// The manifests of these whose objects stay.
 ///
 /// Somebody may create one where there is no HEAD. Its HEAD is there before any object of it, so that objects of a
-/// manifest which has no HEAD after they were listed belong to nobody.
+/// manifest which has no HEAD after they were listed belong to nobody; or to a copy that somebody is making here, or to a
+/// HEAD that somebody is restoring, who must not be destroyed meanwhile.
 async fn spared(
     access: &Access,
     target: &Target,

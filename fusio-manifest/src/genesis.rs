@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use self::impatient::Impatient;
 use crate::{
     access::{Access, Purpose, unread, whole_head},
     backoff::Backoff,
@@ -12,6 +11,7 @@ use crate::{
     head_io::{Fetched, Gone},
     id::{ManifestId, Nonce},
     immutable::Unread,
+    impatient::Impatient,
     log_store::{LogStore, Logged},
     options::Options,
     pages,
@@ -20,8 +20,6 @@ use crate::{
     store::{GetAnswer, PutMode, Store, StoreError, StoreErrorKind, probe},
     table_store::TableStore,
 };
-
-mod impatient;
 
 /// What `create` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -35,8 +35,8 @@
 //!
 //! # What it is not
 //!
-//! - Not a database: it is meant for a small map (a catalogue, a list of files, a cursor) that is changed tens
-//!   of times a second, not for data.
+//! - Not a database: it is meant for a small map (a catalogue, a list of files, a cursor) that is changed a few
+//!   times a second, not for data.
 //! - Not fast for one key under many writers: S3 replaces one object about 15 times a second. Handles that
 //!   commit from many tasks at once share PUTs.
 //! - Not for stores whose conditional writes are not atomic: `create` probes and refuses them.
@@ -103,6 +103,7 @@ mod head_cache;
 mod head_io;
 mod id;
 mod immutable;
+mod impatient;
 mod inspect;
 mod key_range;
 mod listing;

@@ -143,8 +143,9 @@ impl Manifest {
     /// Killed anywhere, it is finished by calling it again; until then `create` refuses the prefix. Open handles are told
     /// [`HeadLost`](ErrorKind::HeadLost); what one of them is writing at that moment may be left, for another call.
     /// HEAD is deleted without a condition, for lack of one in S3's language that every store knows: do not create a
-    /// manifest under the same prefix while this runs, nor, if it ends in an error or tells of a request that went
-    /// [`unanswered`](Destroyed::unanswered), for 15 minutes: a late copy of that request would delete the new HEAD.
+    /// manifest, copy one or restore its HEAD under the same prefix while this runs, nor, if it ends in an error or tells of
+    /// a request that went [`unanswered`](Destroyed::unanswered), for 15 minutes: a late copy of that request would delete
+    /// the new HEAD, or objects of a copy of this very manifest.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::{
     frame::FormatError,
     head::Head,
     id::Nonce,
-    store::{PutMode, StoreErrorKind},
+    store::{PutMode, StoreError, StoreErrorKind},
 };
 
 /// Puts it there if no HEAD is there.
@@ -15,10 +15,12 @@ use crate::{
 /// # Errors
 ///
 /// [`AlreadyExists`](ErrorKind::AlreadyExists) if somebody was faster. [`Unavailable`](ErrorKind::Unavailable): it may be
-/// there all the same, now or later.
+/// there all the same, now or later. Anything else: it is not there, and never will be.
 pub(crate) async fn put(access: &Access, head: &Head, deadline: Moment) -> Result<()> {
     let bytes = head.encode().map_err(unbuilt)?;
     let mut backoff = patience();
+    // Whether a copy of this request may be applied of which nobody has heard.
+    let mut in_doubt = false;
     loop {
         let limit = access.limit(deadline);
         let put = access.put(
@@ -29,26 +31,54 @@ pub(crate) async fn put(access: &Access, head: &Head, deadline: Moment) -> Resul
             limit,
         );
         let error = match put.await {
-            Ok(_) => return Ok(()),
+            Ok(etag) => match etag.flaw() {
+                None => return Ok(()),
+                // A success that is not believed: HEAD itself proves it.
+                Some(flaw) => strange(access, flaw),
+            },
             Err(error) => error,
         };
+        // It may be an earlier copy of this very request that was faster.
         let lost = matches!(
             error.kind,
             StoreErrorKind::PreconditionFailed | StoreErrorKind::Conflict
         );
-        if !lost && !error.is_transient() {
+        let again = lost || error.is_transient();
+        if error.is_definite() && !again && !in_doubt {
             return Err(Error::from_store("writing HEAD", error));
         }
-        // It may be an earlier copy of this very request that is there.
-        match found(access, deadline).await? {
-            Some(there) if same(&there, head) => return Ok(()),
-            Some(there) => return Err(taken(access, &there)),
-            None if access.wait(&mut backoff, deadline).await? => {}
-            None => {
-                let doing = "writing HEAD, which may be there all the same: look before you try again";
-                return Err(Error::from_store_as(ErrorKind::Unavailable, doing, error));
-            }
+        in_doubt = true;
+        match found(access, deadline).await {
+            Ok(Some(there)) => return judged(access, &there, head),
+            Ok(None) if again && access.wait(&mut backoff, deadline).await? => {}
+            Ok(None) => return Err(Error::from_store_as(ErrorKind::Unavailable, IN_DOUBT, error)),
+            Err(looking) => return Err(doubt(&looking.to_string())),
         }
+    }
+}
+
+const IN_DOUBT: &str = "writing HEAD, which may be there all the same: look before you try again";
+
+fn doubt(why: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("{IN_DOUBT}: {why}"))
+}
+
+fn strange(access: &Access, flaw: &str) -> StoreError {
+    let message = format!("answered with an ETag {flaw}");
+    StoreError::new(StoreErrorKind::Unexpected, "PUT", access.keys.head(), message)
+}
+
+/// Whether it is this HEAD that is there, or was: whoever found it may have committed.
+fn judged(access: &Access, there: &Head, head: &Head) -> Result<()> {
+    if there.manifest != head.manifest {
+        return Err(taken(access, there));
+    }
+    match there.nonce_of(head.revision) {
+        None if there.revision > head.revision => {
+            Err(doubt("the HEAD that is there has moved on too far to tell"))
+        }
+        nonce if nonce == head.nonce_of(head.revision) => Ok(()),
+        _ => Err(taken(access, there)),
     }
 }
 
@@ -79,10 +109,6 @@ pub(crate) fn taken(access: &Access, there: &Head) -> Error {
         there.last_txn
     );
     Error::new(ErrorKind::AlreadyExists, message)
-}
-
-fn same(there: &Head, head: &Head) -> bool {
-    there.manifest == head.manifest && there.nonces == head.nonces
 }
 
 fn unbuilt(error: FormatError) -> Error {

@@ -61,12 +61,14 @@ pub struct Restored {
 /// after that is lost. Everything that this state needs is read and checked before.
 ///
 /// Stop everybody who has the manifest open before, and open it anew afterwards: commits get numbers for the second time,
-/// and nobody who has seen the lost ones may go on.
+/// and nobody who has seen the lost ones may go on. Nobody may [`destroy`](crate::Manifest::destroy) here meanwhile.
 ///
 /// # Errors
 ///
 /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a HEAD, damaged or not; [`NotFound`](ErrorKind::NotFound) if
-/// there is no copy of an earlier HEAD; [`Corrupt`](ErrorKind::Corrupt) if none has all that it needs.
+/// there is no copy of an earlier HEAD; [`Corrupt`](ErrorKind::Corrupt) if none has all that it needs;
+/// [`Invalid`](ErrorKind::Invalid) if what was given is of another manifest than what lies there.
+/// [`Unavailable`](ErrorKind::Unavailable) says so if HEAD may be there all the same.
 pub async fn restore_head(
     store: Arc<dyn Store>,
     prefix: &str,
@@ -91,7 +93,7 @@ pub async fn restore_head(
         );
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
-    let candidates = candidates(&access, &listing, from, deadline()).await?;
+    let candidates = candidates(&access, &listing, from, deadline).await?;
     let mut states = States::new(Arc::clone(&access), options.read_timeout, progress);
     let mut unusable = Vec::new();
     for (head, object) in candidates {
@@ -152,11 +154,21 @@ async fn candidates(
     access: &Access,
     listing: &Listing,
     from: &RestoreFrom,
-    deadline: Moment,
+    deadline: impl Fn() -> Moment,
 ) -> Result<Vec<(Head, Option<String>)>> {
     match from {
         RestoreFrom::Bytes(bytes) => {
             let head = decode(bytes).map_err(|error| error.in_object("that was given"))?;
+            let there = listing.manifests();
+            if !there.is_empty() && !there.contains(&head.manifest) {
+                let ids: Vec<String> = there.iter().map(ToString::to_string).collect();
+                let message = format!(
+                    "the HEAD that was given is of manifest {}, and what lies here is of {}",
+                    head.manifest,
+                    ids.join(", ")
+                );
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
             Ok(vec![(head, None)])
         }
         RestoreFrom::Pin(key) => {
@@ -168,7 +180,7 @@ async fn candidates(
                     format!("object {key} is no pin below this prefix: verify names those that are");
                 Error::new(ErrorKind::NotFound, message)
             })?;
-            let head = read(access, manifest, name, deadline).await?;
+            let head = read(access, manifest, name, deadline()).await?;
             let head = head.map_err(|error| error.in_object(key))?;
             Ok(vec![(head, Some(key.clone()))])
         }
@@ -176,7 +188,11 @@ async fn candidates(
     }
 }
 
-async fn newest(access: &Access, listing: &Listing, deadline: Moment) -> Result<Vec<(Head, Option<String>)>> {
+async fn newest(
+    access: &Access,
+    listing: &Listing,
+    deadline: impl Fn() -> Moment,
+) -> Result<Vec<(Head, Option<String>)>> {
     let manifests = listing.manifests();
     if manifests.len() > 1 {
         let message = format!(
@@ -188,7 +204,7 @@ async fn newest(access: &Access, listing: &Listing, deadline: Moment) -> Result<
     let mut found = Vec::new();
     for (manifest, name, _) in listing.pins() {
         // One that cannot be read is no copy of anything; verify tells of it.
-        if let Ok(head) = read(access, manifest, name, deadline).await? {
+        if let Ok(head) = read(access, manifest, name, deadline()).await? {
             found.push((head, Some(access.key(Folder::Pin, manifest, name))));
         }
     }

@@ -1,5 +1,7 @@
 //! One object: read from the source, held against whoever names it, written to the target.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     frame::{self, FormatError, Kind},
     head::{ObjectReference, TableReference},
     id::{Folder, ManifestId, ObjectName},
-    immutable::{Portion, Unread},
+    immutable::{Portion, Unread, bytes_read_max},
     store::{PutMode, StoreErrorKind},
     table::Footer,
 };
@@ -113,7 +115,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Fetch {
     pub(super) source: Access,
-    pub(super) target: Access,
+    pub(super) target: Arc<Access>,
     pub(super) patience: std::time::Duration,
 }
 
@@ -150,9 +152,11 @@ impl Fetch {
                 Ok(_) => return Ok(Outcome::Copied),
                 Err(error) => error,
             };
-            let taken = error.kind == StoreErrorKind::PreconditionFailed;
             // An earlier copy of this PUT, or another copy of the manifest to the same place.
-            if taken && self.is_there(part).await? {
+            let taken = error.kind == StoreErrorKind::PreconditionFailed;
+            // The object itself proves it.
+            let not_believed = error.kind == StoreErrorKind::Unexpected && error.status.is_none();
+            if (taken || not_believed) && self.is_there(part).await? {
                 return Ok(Outcome::Copied);
             }
             let again = taken || error.is_transient() || error.kind == StoreErrorKind::Conflict;
@@ -182,6 +186,12 @@ impl Fetch {
     /// Reads all of it, and one byte more if there is one.
     async fn read(&self, access: &Access, part: &Part) -> Result<Bytes, Unread> {
         let (folder, name) = part.place();
+        let most = bytes_read_max(folder);
+        if part.bytes() > most {
+            let (key, bytes) = (part.key(access), part.bytes());
+            let message = format!("object {key}: damaged: named with {bytes} bytes, and {most} are the most");
+            return Err(Error::new(ErrorKind::Corrupt, message).into());
+        }
         let end = part.bytes().saturating_add(1);
         let mut whole = BytesMut::new();
         let mut start = 0;

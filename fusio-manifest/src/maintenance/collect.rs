@@ -162,7 +162,8 @@ impl Collect {
     /// Deletes a list that HEAD does not name any more. Whoever still deletes what it named finds that somebody has.
     pub(crate) async fn sweep(self, list: ObjectName) -> Result<()> {
         let key = self.access.keys.object(self.head.manifest, Folder::List, list);
-        delete_all(&self.access, &[key], self.deadline()).await
+        delete_all(&self.access, &[key], self.deadline()).await?;
+        Ok(())
     }
 
     async fn pinned(&self, which: impl Fn(&&Pin) -> bool) -> Result<BTreeSet<(Folder, ObjectName)>> {
@@ -178,9 +179,11 @@ impl Collect {
     }
 }
 
-/// Deletes these keys, all of them again where some could not be: what is gone already is no error.
-pub(crate) async fn delete_all(access: &Access, keys: &[String], deadline: Moment) -> Result<()> {
+/// Deletes these keys, all of them again where some could not be: what is gone already is no error. True if a copy of the
+/// request went without a definite answer, and may arrive later.
+pub(crate) async fn delete_all(access: &Access, keys: &[String], deadline: Moment) -> Result<bool> {
     let mut backoff = patience();
+    let mut unanswered = false;
     loop {
         access.maintenance.count(RequestClass::Delete);
         let first = keys.first().map_or("", String::as_str);
@@ -189,9 +192,10 @@ pub(crate) async fn delete_all(access: &Access, keys: &[String], deadline: Momen
             .bounded("DELETE", first, access.limit(deadline), delete)
             .await
         {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(unanswered),
             Err(error) => error,
         };
+        unanswered |= !error.is_definite();
         if !error.is_transient() || !access.wait(&mut backoff, deadline).await? {
             return Err(Error::from_store("deleting what was collected", error));
         }

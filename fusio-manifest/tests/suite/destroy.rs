@@ -211,13 +211,14 @@ async fn a_head_that_somebody_creates_after_an_unanswered_deletion_is_spared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_deletion_of_head_without_a_definite_answer_is_told() {
+async fn a_deletion_without_a_definite_answer_is_told() {
     for (at, accident, unanswered) in [
         (9, Accident::LosesReply, false),
         (2, Accident::LosesReply, true),
         (2, Accident::RefusesAfter(500), true),
         (2, Accident::Refuses(503), true),
         (3, Accident::LosesReply, false),
+        (4, Accident::LosesReply, true),
     ] {
         let (store, manifest) = furnished().await;
         let numbered = NumberedStore::over(store, at, accident);

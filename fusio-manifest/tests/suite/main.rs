@@ -62,6 +62,8 @@ mod measured;
 #[cfg(feature = "mutants")]
 mod mutants;
 #[cfg(test)]
+mod new_heads;
+#[cfg(test)]
 mod numbered;
 #[cfg(test)]
 mod outcomes;

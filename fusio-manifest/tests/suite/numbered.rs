@@ -30,6 +30,10 @@ pub(crate) enum Accident {
     Refuses(u16),
     /// It is applied and answered with this status.
     RefusesAfter(u16),
+    /// It is applied, and the answer is no store's.
+    IsNotBelieved,
+    /// It is not applied, no answer comes, and no PUT after it is allowed.
+    LosesRights,
 }
 
 struct Plan {
@@ -75,9 +79,14 @@ impl NumberedStore {
         }))
     }
 
+    /// How many requests have come.
+    pub(crate) fn seen(&self) -> u64 {
+        self.0.seen.load(Ordering::SeqCst)
+    }
+
     /// True if the request of that number has come.
     pub(crate) fn happened(&self) -> bool {
-        self.0.seen.load(Ordering::SeqCst) >= self.0.at
+        self.seen() >= self.0.at
     }
 
     async fn meet<T>(
@@ -94,11 +103,14 @@ impl NumberedStore {
         let here = number == plan.at;
         let uneven = |seed: u64| SeededEntropy::new(seed ^ (number << 20)).unit().unwrap() * 60.0;
         pause(Duration::from_secs_f64(plan.seed.map_or(10.0, uneven) / 1_000.0)).await;
+        let failed = |kind| StoreError::new(kind, operation, key, "an accident");
+        let status = |code| failed(StoreError::kind_of_status(code)).with_status(code);
+        if plan.accident == Accident::LosesRights && number > plan.at && operation == "PUT" {
+            return Err(status(403));
+        }
         if !here {
             return apply().await;
         }
-        let failed = |kind| StoreError::new(kind, operation, key, "an accident");
-        let status = |code| failed(StoreError::kind_of_status(code)).with_status(code);
         match plan.accident {
             Accident::DiesBefore => {
                 plan.dead.store(true, Ordering::SeqCst);
@@ -112,6 +124,10 @@ impl NumberedStore {
             Accident::LosesReply => apply().await.and_then(|_| Err(failed(StoreErrorKind::Timeout))),
             Accident::Refuses(code) => Err(status(code)),
             Accident::RefusesAfter(code) => apply().await.and_then(|_| Err(status(code))),
+            Accident::IsNotBelieved => apply()
+                .await
+                .and_then(|_| Err(failed(StoreErrorKind::Unexpected))),
+            Accident::LosesRights => Err(failed(StoreErrorKind::Timeout)),
         }
     }
 }

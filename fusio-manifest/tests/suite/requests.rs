@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use fusio_manifest::{
-    Clock as _, Freshness, Manifest, MemoryStore, Options, RequestClass, RequestCounts, RequestMeter,
-    TokioClock, Transaction,
+    Clock as _, Creation, Freshness, Manifest, MemoryStore, Options, RequestClass, RequestCounts,
+    RequestMeter, SeededEntropy, Store, TokioClock, Transaction, probe,
 };
 use tokio::task::JoinSet;
 
@@ -38,6 +38,28 @@ fn shape(counts: RequestCounts) -> [u64; 5] {
         plain_get,
         counts.total() - counts.puts() - counts.gets(),
     ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_is_a_get_a_list_and_a_put_beside_the_probe() {
+    let metered = || {
+        let meter = Arc::new(RequestMeter::new());
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_meter(Arc::clone(&meter)));
+        (meter, store)
+    };
+    let (probed, store) = metered();
+    probe(&store, &TokioClock::new(), &SeededEntropy::new(1), PREFIX)
+        .await
+        .unwrap();
+    let (created, store) = metered();
+    let (manifest, creation) = Manifest::create(store, PREFIX, options(2)).await.unwrap();
+    assert_eq!(creation, Creation::Created);
+    let (probe, all) = (shape(probed.counts()), shape(created.counts()));
+    let beside: [u64; 5] = std::array::from_fn(|class| all[class] - probe[class]);
+    assert_eq!(beside, [1, 0, 0, 1, 1], "{all:?} with the probe's {probe:?}");
+    let sent: u64 = probe.iter().sum();
+    assert!((200..=240).contains(&sent), "about 220: {probe:?}");
+    manifest.close().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,12 +19,12 @@ use crate::{
     world::{World, copied, flipped, verified},
 };
 
-async fn restored(store: impl Store, seed: u64, from: &RestoreFrom) -> Result<Restored, Error> {
+pub(crate) async fn restored(store: impl Store, seed: u64, from: &RestoreFrom) -> Result<Restored, Error> {
     restore_head(Arc::new(store), PREFIX, &options(seed), from, false, |_| {}).await
 }
 
 /// A world that has lost its HEAD, and that HEAD.
-async fn headless(world: &World) -> (MemoryStore, Bytes) {
+pub(crate) async fn headless(world: &World) -> (MemoryStore, Bytes) {
     let store = copied(&world.store).await;
     let head = object(&store, HEAD).await;
     remove(&store, HEAD).await;
@@ -140,9 +140,14 @@ async fn a_head_from_elsewhere_loses_nothing_if_it_is_the_newest() {
     assert_eq!((told.object, told.pins.len(), told.pins_lost.len()), (None, 2, 0));
     assert!(verified(&store).await.unwrap().is_clean());
     assert!(crate::world::errors_of_reads(&store, &world).await.is_empty());
+    // All of it is in HEAD: nothing that it needs is missing.
+    let (other, handle) = founded().await;
+    put(&handle, "k", "v").await.unwrap();
+    handle.close().await;
     for (bytes, kind) in [
         (Bytes::from_static(b"no HEAD"), ErrorKind::Corrupt),
         (flipped(&head, 8 * 80), ErrorKind::Corrupt),
+        (object(&other, HEAD).await, ErrorKind::Invalid),
     ] {
         let (store, _) = headless(&world).await;
         let told = restored(store.clone(), 51, &RestoreFrom::Bytes(bytes)).await;

@@ -10,10 +10,10 @@ use crate::{
     store::{BoxFuture, ETag, GetAnswer, GetOptions, ListPage, PutMode, Store, StoreError},
 };
 
-pub(super) struct Impatient(Arc<Access>);
+pub(crate) struct Impatient(Arc<Access>);
 
 impl Impatient {
-    pub(super) fn new(access: &Arc<Access>) -> Self {
+    pub(crate) fn new(access: &Arc<Access>) -> Self {
         Self(Arc::clone(access))
     }
 
