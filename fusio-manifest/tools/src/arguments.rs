@@ -39,7 +39,8 @@ These write:
 OPTIONS
   --endpoint URL  a compatible store, such as http://127.0.0.1:9000
   --region NAME   the bucket's region
-  --timeout SECS  how long a request is repeated that fails; 30
+  --timeout SECS  how long a request is repeated that fails; 30. One may take a
+                  third of it, and 10 s: more for slow links
   --json          one JSON object instead of words
   -h, --help      this
   -V, --version   the version
@@ -65,6 +66,15 @@ pub(crate) struct Request {
     pub(crate) place: Location,
     pub(crate) timeout: Duration,
     pub(crate) json: bool,
+}
+
+impl Request {
+    /// How long one request may take of what is waited for it and its repetitions: for a large object over a slow link as
+    /// long as somebody waits who waits long.
+    pub(crate) fn one_request(&self) -> Duration {
+        const LEAST: Duration = Duration::from_secs(10);
+        (self.timeout / 3).max(LEAST.min(self.timeout))
+    }
 }
 
 /// Where a manifest is.

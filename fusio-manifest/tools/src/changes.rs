@@ -20,7 +20,11 @@ pub(crate) fn after_interrupt(command: &Command) -> &'static str {
         Command::Inspect { .. } | Command::Verify => "nothing was changed, and the rest was not read",
         Command::Maintain => "commits are where they were; the rest of the maintenance is still due",
         Command::Pin { .. } | Command::ReleasePin { .. } => "it may be done all the same: inspect tells",
-        Command::Copy(_) => "the target has no HEAD unless the copy is whole; run it again with --resume",
+        Command::Copy(wanted) if wanted.dry_run => "nothing was changed",
+        Command::Copy(_) => {
+            "the target has no HEAD unless the copy is whole: run it again with --resume, or verify the target"
+        }
+        Command::RestoreHead { dry_run: true, .. } => "nothing was changed",
         Command::RestoreHead { .. } => "HEAD may be there all the same: look, and run it again if not",
         Command::Destroy => "run it again to remove the rest; until then nothing can be created there",
     }
@@ -89,7 +93,7 @@ async fn maintain(manifest: &Manifest, json: bool) -> Result<String, Error> {
 
 /// Copies, and then checks the copy.
 async fn copied(store: Arc<S3Store>, request: &Request, wanted: &CopyRequest, options: &Options) -> ExitCode {
-    let target = match connect(&wanted.target).await {
+    let target = match connect(&wanted.target, request.one_request()).await {
         Ok(target) => target,
         Err(status) => return status,
     };
@@ -115,7 +119,14 @@ async fn copied(store: Arc<S3Store>, request: &Request, wanted: &CopyRequest, op
     watch.end();
     let done = match outcome {
         Ok(done) => done,
-        Err(error) => return refuse(&error, &request.place),
+        Err(error) => {
+            // Of the source nothing is listed.
+            let listed = error
+                .store_error()
+                .is_some_and(|source| source.operation == "LIST");
+            let place = if listed { &wanted.target } else { &request.place };
+            return refuse(&error, place);
+        }
     };
     if !request.json {
         let told = print(&words::copied(&done), 0);
@@ -137,7 +148,11 @@ async fn copied(store: Arc<S3Store>, request: &Request, wanted: &CopyRequest, op
             let status = if report.is_clean() { 0 } else { DAMAGED };
             print(&json::copied(&done, Some(&report)), status)
         }
-        Err(error) => refuse(&error, &wanted.target),
+        Err(error) => {
+            // It is there all the same.
+            print(&json::copied(&done, None), 0);
+            refuse(&error, &wanted.target)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! `inspect` and `verify` change nothing. The exit status is 0 of a manifest that is whole and of work that was done, 1
 //! where damage was found, 2 where it could not do it or was called wrongly, 130 after Ctrl-C.
 
-use std::{io, io::Write as _, process::ExitCode, sync::Arc};
+use std::{io, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use fusio_manifest::{
     Error, ErrorKind, Inspect, Options, RequestMeter, S3Config, S3Store, StoreError, StoreErrorKind, inspect,
@@ -57,13 +57,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(request: &Request) -> ExitCode {
-    let store = match connect(&request.place).await {
+    let store = match connect(&request.place, request.one_request()).await {
         Ok(store) => store,
         Err(status) => return status,
     };
     let options = Options {
         read_timeout: request.timeout,
-        request_timeout: request.timeout.min(Options::default().request_timeout),
+        request_timeout: request.one_request(),
         ..Options::default()
     };
     match &request.command {
@@ -80,8 +80,9 @@ async fn run(request: &Request) -> ExitCode {
     }
 }
 
-async fn connect(place: &Location) -> Result<Arc<S3Store>, ExitCode> {
-    let mut config = S3Config::new(&place.bucket);
+/// With `limit` as the time for one request.
+async fn connect(place: &Location, limit: Duration) -> Result<Arc<S3Store>, ExitCode> {
+    let mut config = S3Config::new(&place.bucket).attempt_timeout(limit);
     if let Some(endpoint) = &place.endpoint {
         config = config.endpoint(endpoint);
     }
@@ -164,7 +165,8 @@ enum Why {
 impl Why {
     fn of(source: &StoreError) -> Self {
         match source.kind {
-            StoreErrorKind::NotFound => Self::NoBucket,
+            StoreErrorKind::NotFound if source.operation == "LIST" => Self::NoBucket,
+            StoreErrorKind::NotFound if source.message.contains("NoSuchBucket") => Self::NoBucket,
             StoreErrorKind::Connection | StoreErrorKind::Timeout => Self::NoAnswer,
             _ => Self::Other,
         }

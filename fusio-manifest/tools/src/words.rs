@@ -83,7 +83,7 @@ pub(crate) fn destroyed(gone: &Destroyed) -> String {
         }
     }
     if gone.unanswered {
-        text.push_str("\nunanswered: create nothing below this prefix for 15 minutes: a late request may delete its HEAD");
+        text.push_str("\nunanswered: create and copy nothing below this prefix for 15 minutes: a late request may delete it");
     }
     text
 }

@@ -28,6 +28,14 @@ fn options_may_stand_anywhere() {
 }
 
 #[test]
+fn who_waits_long_gives_one_request_longer() {
+    for (timeout, one) in [(1, 1), (10, 10), (30, 10), (31, 10), (300, 100)] {
+        let asked = request(&format!("verify s3://b --timeout {timeout}"));
+        assert_eq!(asked.one_request().as_secs(), one, "{timeout}");
+    }
+}
+
+#[test]
 fn a_manifest_is_found_by_its_prefix_or_its_head() {
     for (url, prefix) in [
         ("s3://b", ""),

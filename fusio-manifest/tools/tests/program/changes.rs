@@ -63,6 +63,17 @@ async fn a_manifest_is_copied_verified_and_destroyed() {
         (&true.into(), &true.into())
     );
     assert_eq!(facts["pins"].as_array().unwrap().len(), 0);
+    for (from, to, words) in [
+        (URL, "s3://nobucket/p", "there is no bucket nobucket"),
+        (
+            "s3://nobucket/p",
+            TARGET,
+            "no manifest at \"p/HEAD\" in s3://nobucket",
+        ),
+    ] {
+        let told = error(&run(&server, &["copy", from, to]));
+        assert!(told.contains(words), "{told}");
+    }
     let none = error(&run(
         &server,
         &["copy", URL, "s3://bucket/more", "--pin", "weekly"],
