@@ -20,7 +20,7 @@ def alarms(seen, idle_hours):
     date = seen["date_unix_ms"]
     objects, runs, pins = len(seen["log"]), len(seen["runs"]), seen["pins"]
     if seen["head_bytes"] > HEAD_BYTES_MAX * 3 // 4:
-        yield f"HEAD has {seen['head_bytes']} bytes of {HEAD_BYTES_MAX}: commits will be refused as Full"
+        yield f"HEAD has {seen['head_bytes']} bytes of {HEAD_BYTES_MAX}: commits will wait for spills"
     if objects >= settings["log_objects_max"]:
         yield f"{objects} log objects: commits fold first; nobody maintains it"
     if runs >= settings["runs_max"]:

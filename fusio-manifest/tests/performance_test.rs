@@ -93,7 +93,7 @@ fn test_simulation() {
 }
 
 #[test]
-#[ignore = "plays up to 1,000 small runs of each mutant"]
+#[ignore = "plays up to 3,000 small runs of each mutant"]
 fn test_mutants() {
     pass(scenario::mutants());
 }
