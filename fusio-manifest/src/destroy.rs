@@ -12,14 +12,11 @@ use crate::{
     error::{Error, Result},
     frame::{self, Kind},
     id::{Keys, ManifestId, is_probe_object, manifest_of},
-    maintenance::collect::delete_all,
+    maintenance::collect::{DELETE_MAX, delete_all},
     options::Options,
     pages::Pages,
     store::{Store, meter::RequestClass},
 };
-
-/// What one deletion takes at most.
-const DELETE_MAX: usize = 1_000;
 
 /// How many of the keys that stay are told.
 const NAMED_MAX: usize = 16;

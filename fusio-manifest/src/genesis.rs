@@ -8,7 +8,7 @@ use crate::{
     clock::Moment,
     error::{Error, ErrorKind, Result},
     head::Head,
-    head_io::{Fetched, Gone},
+    head_io::{Fetched, Gone, useless},
     id::{ManifestId, Nonce},
     immutable::Unread,
     impatient::Impatient,
@@ -218,10 +218,7 @@ async fn first_head(
                 };
                 return Ok((found, Creation::Created));
             }
-            Ok(etag) => {
-                let message = format!("answered with an ETag {}", etag.flaw().unwrap_or_default());
-                StoreError::new(StoreErrorKind::Unexpected, "PUT", key, message)
-            }
+            Ok(etag) => useless(key, &format!("an ETag {}", etag.flaw().unwrap_or_default())),
             Err(error) => error,
         };
         // Whatever the answer was, HEAD tells who was first: a creation that went unanswered may be ours.

@@ -283,7 +283,7 @@ impl HeadIo {
 }
 
 /// The answer to a PUT of HEAD that nothing can be based on.
-fn useless(key: &str, what: &str) -> StoreError {
+pub(crate) fn useless(key: &str, what: &str) -> StoreError {
     StoreError::new(
         StoreErrorKind::Unexpected,
         "PUT",

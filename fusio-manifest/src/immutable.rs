@@ -36,6 +36,21 @@ pub(crate) fn bytes_read_max(folder: Folder) -> u64 {
     }
 }
 
+/// Refuses an object that is named with more bytes than are ever read of one.
+pub(crate) fn check_named(folder: Folder, key: &str, bytes: u64) -> Result<()> {
+    let most = bytes_read_max(folder);
+    if bytes <= most {
+        return Ok(());
+    }
+    let message = format!("object {key}: damaged: named with {bytes} bytes, and {most} are the most");
+    Err(Error::new(ErrorKind::Corrupt, message))
+}
+
+/// True of a 416: the object has no byte of the range that was asked for.
+pub(crate) fn ends_before(error: &Error) -> bool {
+    error.store_error().and_then(|source| source.status) == Some(416)
+}
+
 /// What of an object is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Portion {
@@ -122,8 +137,7 @@ impl Access {
                         ));
                     }
                 }
-                // A success that is not believed. The object itself proves it.
-                Err(error) if error.kind == StoreErrorKind::Unexpected && error.status.is_none() => {
+                Err(error) if error.is_not_believed() => {
                     if self.holds(&key, &bytes, to).await {
                         return Ok(name);
                     }
@@ -165,10 +179,8 @@ impl Access {
             Portion::Whole(bytes) => (None, Some(bytes)),
             Portion::Range(range) => (Some(range), None),
         };
-        if let Some(bytes) = bytes_max.filter(|bytes| *bytes > bytes_read_max(folder)) {
-            let most = bytes_read_max(folder);
-            let message = format!("object {key}: damaged: named with {bytes} bytes, and {most} are the most");
-            return Err(Error::new(ErrorKind::Corrupt, message).into());
+        if let Some(bytes) = bytes_max {
+            check_named(folder, &key, bytes)?;
         }
         let mut backoff = patience();
         loop {

@@ -6,8 +6,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     frame::FormatError,
     head::Head,
+    head_io::useless,
     id::Nonce,
-    store::{PutMode, StoreError, StoreErrorKind},
+    store::{PutMode, StoreErrorKind},
 };
 
 /// Puts it there if no HEAD is there.
@@ -34,7 +35,7 @@ pub(crate) async fn put(access: &Access, head: &Head, deadline: Moment) -> Resul
             Ok(etag) => match etag.flaw() {
                 None => return Ok(()),
                 // A success that is not believed: HEAD itself proves it.
-                Some(flaw) => strange(access, flaw),
+                Some(flaw) => useless(access.keys.head(), &format!("an ETag {flaw}")),
             },
             Err(error) => error,
         };
@@ -61,11 +62,6 @@ const IN_DOUBT: &str = "writing HEAD, which may be there all the same: look befo
 
 fn doubt(why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("{IN_DOUBT}: {why}"))
-}
-
-fn strange(access: &Access, flaw: &str) -> StoreError {
-    let message = format!("answered with an ETag {flaw}");
-    StoreError::new(StoreErrorKind::Unexpected, "PUT", access.keys.head(), message)
 }
 
 /// Whether it is this HEAD that is there, or was: whoever found it may have committed.

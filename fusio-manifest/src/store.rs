@@ -271,6 +271,11 @@ impl StoreError {
         }
     }
 
+    /// True of a PUT that was answered as done, in a way that proves nothing: the object itself does.
+    pub(crate) fn is_not_believed(&self) -> bool {
+        self.kind == StoreErrorKind::Unexpected && self.status.is_none()
+    }
+
     /// True if the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -11,7 +11,7 @@ use crate::{
     frame::{self, FormatError, Kind},
     head::{ObjectReference, TableReference},
     id::{Folder, ManifestId, ObjectName},
-    immutable::{Portion, Unread, bytes_read_max},
+    immutable::{Portion, Unread, check_named, ends_before},
     store::{PutMode, StoreErrorKind},
     table::Footer,
 };
@@ -154,9 +154,7 @@ impl Fetch {
             };
             // An earlier copy of this PUT, or another copy of the manifest to the same place.
             let taken = error.kind == StoreErrorKind::PreconditionFailed;
-            // The object itself proves it.
-            let not_believed = error.kind == StoreErrorKind::Unexpected && error.status.is_none();
-            if (taken || not_believed) && self.is_there(part).await? {
+            if (taken || error.is_not_believed()) && self.is_there(part).await? {
                 return Ok(Outcome::Copied);
             }
             let again = taken || error.is_transient() || error.kind == StoreErrorKind::Conflict;
@@ -186,12 +184,7 @@ impl Fetch {
     /// Reads all of it, and one byte more if there is one.
     async fn read(&self, access: &Access, part: &Part) -> Result<Bytes, Unread> {
         let (folder, name) = part.place();
-        let most = bytes_read_max(folder);
-        if part.bytes() > most {
-            let (key, bytes) = (part.key(access), part.bytes());
-            let message = format!("object {key}: damaged: named with {bytes} bytes, and {most} are the most");
-            return Err(Error::new(ErrorKind::Corrupt, message).into());
-        }
+        check_named(folder, &part.key(access), part.bytes())?;
         let end = part.bytes().saturating_add(1);
         let mut whole = BytesMut::new();
         let mut start = 0;
@@ -221,9 +214,4 @@ impl Fetch {
         }
         Ok(whole.freeze())
     }
-}
-
-/// 416: the object has no byte of the range.
-fn ends_before(error: &Error) -> bool {
-    error.store_error().and_then(|source| source.status) == Some(416)
 }

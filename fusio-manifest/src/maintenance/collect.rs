@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What one deletion takes at most.
-const DELETE_MAX: usize = 1_000;
+pub(crate) const DELETE_MAX: usize = 1_000;
 
 /// The most that one collection lists: about 3 MiB. What is left is found by the next.
 const LISTED_MAX: usize = 100_000;

@@ -8,11 +8,11 @@ use super::finding::{Damage, Flaw, Place};
 use crate::{
     access::{Access, Purpose},
     clock::Moment,
-    error::{Error, Result},
+    error::Result,
     frame::{HEADER_BYTES, Header, Kind},
     head::ObjectReference,
     id::{Folder, ManifestId, ObjectName},
-    immutable::{Portion, Unread, bytes_read_max},
+    immutable::{Portion, Unread, bytes_read_max, ends_before},
 };
 
 /// The store, as a check reads it.
@@ -70,11 +70,6 @@ impl Source {
         let end = object.bytes.saturating_add(1);
         self.read(folder, manifest, object.name, 0..end).await
     }
-}
-
-/// 416: the object has no byte of the range.
-fn ends_before(error: &Error) -> bool {
-    error.store_error().and_then(|source| source.status) == Some(416)
 }
 
 /// What shows that these are not the bytes that `object` refers to; `bytes` has one more where there are more.
