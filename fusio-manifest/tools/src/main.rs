@@ -44,11 +44,12 @@ fn main() -> ExitCode {
     let status = runtime.block_on(async {
         tokio::select! {
             biased;
-            status = run(&request) => status,
+            // First: it listens from when it is first polled, and that must be before anything is sent.
             _ = tokio::signal::ctrl_c() => {
                 let _ = writeln!(io::stderr(), "\ninterrupted: {}", changes::after_interrupt(&request.command));
                 ExitCode::from(INTERRUPTED)
             }
+            status = run(&request) => status,
         }
     });
     // A lookup of credentials may hang on the machine's metadata service: nobody waits for it.
